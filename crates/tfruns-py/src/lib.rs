@@ -1,0 +1,16 @@
+//! The border: what Python sees of the core.
+//!
+//! The list below is the whole surface; `python/tfruns_rs/_core.pyi` types it, and `stubtest` holds the two together.
+
+use pyo3::prelude::*;
+
+/// The compiled part of `tfruns_rs`.
+#[pymodule]
+mod _core {
+    use pyo3::prelude::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("__version__", env!("CARGO_PKG_VERSION"))
+    }
+}

@@ -1,0 +1,11 @@
+//! One event: the payload of a record.
+//!
+//! Hot messages are written ([`encode`]) and read by hand; all others go through prost ([`proto`]).
+
+pub mod encode;
+
+/// The messages of `proto/`, as prost makes them: complete and slow, for cold paths and as the plain twin in tests.
+#[allow(missing_docs, clippy::pedantic)] // generated
+pub mod proto {
+    include!(concat!(env!("OUT_DIR"), "/tfruns.rs"));
+}
