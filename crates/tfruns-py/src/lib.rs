@@ -2,6 +2,9 @@
 //!
 //! The list below is the whole surface; `python/tfruns_rs/_core.pyi` types it, and `stubtest` holds the two together.
 
+#[allow(dead_code)] // each part takes from here what it needs
+mod errors;
+
 use pyo3::prelude::*;
 
 /// The compiled part of `tfruns_rs`.

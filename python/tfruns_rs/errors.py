@@ -1,0 +1,63 @@
+"""What can go wrong, as classes.
+
+Every error of this library is a `TfrunsError` and also the built-in a Python user would catch. Trouble with files
+themselves stays a plain `OSError` (`FileNotFoundError`, `PermissionError`, …) with its errno and path.
+"""
+
+
+class TfrunsError(Exception):
+    """The root of all errors that tfruns_rs raises itself."""
+
+
+class InvalidEventError(TfrunsError, ValueError):
+    """A value, tag, run name, step or time that can't be logged."""
+
+
+class WriterClosedError(TfrunsError, ValueError):
+    """A record was given to a writer after it was closed."""
+
+
+class BufferFullError(TfrunsError, RuntimeError):
+    """The writer's buffer is full and `on_full="raise"` was asked for. The record was not taken; try again."""
+
+
+class CorruptRecordError(TfrunsError, ValueError):
+    """An event file holds damaged bytes and `on_corrupt="raise"` was asked for.
+
+    Attributes:
+        path: The event file.
+        offset: Where in the file the damage begins, in bytes.
+    """
+
+    path: str | None = None
+    offset: int | None = None
+
+
+class LogdirNotFoundError(TfrunsError, FileNotFoundError):
+    """There is no such log directory."""
+
+
+class FlagsError(TfrunsError, ValueError):
+    """A flag that is undeclared, declared twice or can't be converted to its type."""
+
+
+class RunNotFoundError(TfrunsError, FileNotFoundError):
+    """There is no such run."""
+
+
+class TrainingRunError(TfrunsError, RuntimeError):
+    """The script of a training run failed. The run is recorded.
+
+    Attributes:
+        run_dir: The run's directory.
+        returncode: The script's exit code; negative for a signal, None in process.
+        traceback: The script's traceback, if it left one.
+    """
+
+    run_dir: str | None = None
+    returncode: int | None = None
+    traceback: str | None = None
+
+
+class MissingExtraError(TfrunsError, ImportError):
+    """An optional part is not installed; the message says what to install."""
