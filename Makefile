@@ -1,0 +1,63 @@
+# All commands of the project. CI and a person at a laptop call the same ones.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
+           Cargo.toml Cargo.lock build.rs pyproject.toml
+
+.PHONY: help demo test test-rust test-python lint types format bench clean
+
+help: ## list the commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(VENV)/.demo ## train a small model, log it, list the run, read the events back
+	$(BIN)/python examples/demo.py $(DEMO_ARGS)
+
+test: lint types test-rust test-python ## all tests (Rust and Python), lint and type checks
+
+test-rust: ## the core's tests; needs no Python
+	cargo test --locked --quiet
+
+test-python: $(VENV)/.dev ## the Python tests, against the installed package
+	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+lint: $(VENV)/.dev ## formatting and lints, Rust and Python
+	cargo fmt --all --check
+	cargo clippy --locked --quiet --workspace --all-targets -- -D warnings
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m ruff format --check .
+
+types: $(VENV)/.dev ## pyright (strict), and the stub held against the binary
+	$(BIN)/python -m pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m mypy.stubtest tfruns_rs._core --concise --allowlist stubtest-allowlist.txt
+
+format: $(VENV)/.dev ## format all code
+	cargo fmt --all
+	$(BIN)/python -m ruff check --fix-only --quiet .
+	$(BIN)/python -m ruff format .
+
+bench: $(VENV)/.bench ## every figure beside its peer, as one table
+	$(BIN)/python benches/run.py
+
+clean: ## remove what the other commands made
+	rm -rf $(VENV) target build dist
+
+# What users do: pip and the PEP 517 build, so that what is tested is what is installed.
+define install
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade '.[$(1)]'
+	@touch $@
+endef
+
+$(VENV)/.demo: $(SOURCES)
+	$(call install,demo)
+
+$(VENV)/.dev: $(SOURCES)
+	$(call install,demo$(comma)dev)
+
+$(VENV)/.bench: $(SOURCES)
+	$(call install,demo$(comma)dev$(comma)bench)
+
+comma := ,
