@@ -1,7 +1,7 @@
 """Log at full rate for as long as you like, and watch the memory: `python benches/soak_write.py [seconds]`.
 
-The events go to one file, which is counted and removed at the end. Memory is flat when the last line shows what
-the first showed.
+The events go to one file, which is counted and removed at the end. Memory is flat when the last line shows
+what the first showed.
 """
 
 import sys
