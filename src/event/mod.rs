@@ -3,6 +3,8 @@
 //! Hot messages are written ([`encode`]) and read by hand; all others go through prost ([`proto`]).
 
 pub mod encode;
+pub mod metadata;
+pub mod tensor;
 
 /// The messages of `proto/`, as prost makes them: complete and slow, for cold paths and as the plain twin in tests.
 #[allow(missing_docs, clippy::pedantic)] // generated

@@ -4,6 +4,7 @@
 
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
+mod values;
 
 use pyo3::prelude::*;
 
@@ -11,6 +12,9 @@ use pyo3::prelude::*;
 #[pymodule]
 mod _core {
     use pyo3::prelude::*;
+
+    #[pymodule_export]
+    use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
