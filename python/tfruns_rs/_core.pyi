@@ -1,8 +1,24 @@
 """The border: the compiled part of tfruns_rs, typed. `stubtest` checks this file against the binary."""
 
+import os
+from collections.abc import Mapping
+from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
+
 from typing_extensions import Buffer
 
-__all__ = ["__version__", "encode_metadata", "encode_scalar", "encode_strings", "encode_tensor"]
+__all__ = [
+    "EventWriter",
+    "__version__",
+    "after_fork_in_child",
+    "after_fork_in_parent",
+    "before_fork",
+    "encode_metadata",
+    "encode_scalar",
+    "encode_strings",
+    "encode_tensor",
+    "exit_writers",
+    "flush_writers",
+]
 
 __version__: str
 
@@ -14,3 +30,85 @@ def encode_strings(
 def encode_tensor(
     data: Buffer, dtype: str, shape: list[int], dim_names: list[str] | None, metadata: bytes
 ) -> bytes: ...
+
+@type_check_only
+class _WriterStats(TypedDict):
+    events: int
+    bytes: int
+    batches: int
+    buffered_bytes: int
+    waits: int
+    dropped: int
+    errors: int
+    last_error: str | None
+
+@final
+class EventWriter:
+    def __new__(
+        cls,
+        logdir: str | os.PathLike[str],
+        *,
+        flush_secs: float = 1.0,
+        max_buffer_bytes: int = 67108864,
+        filename_suffix: str = ".v2",
+        exact: bool = True,
+        metadata: Literal["always", "first"] = "always",
+        on_full: Literal["block", "raise"] = "block",
+        on_error: Literal["raise", "warn"] = "raise",
+    ) -> Self: ...
+    def add_scalar(
+        self,
+        tag: str,
+        value: SupportsFloat,
+        step: SupportsIndex | None = None,
+        *,
+        wall_time: float | None = None,
+        run: str | None = None,
+    ) -> None: ...
+    def add_scalars(
+        self,
+        values: Mapping[str, SupportsFloat],
+        step: SupportsIndex | None = None,
+        *,
+        wall_time: float | None = None,
+        run: str | None = None,
+    ) -> None: ...
+    def add_text(
+        self,
+        tag: str,
+        text: str,
+        step: SupportsIndex | None = None,
+        *,
+        wall_time: float | None = None,
+        run: str | None = None,
+    ) -> None: ...
+    def add_values(
+        self,
+        values: list[tuple[str, str, bytes]],
+        step: SupportsIndex | None = None,
+        wall_time: float | None = None,
+    ) -> None: ...
+    def _log_plain(
+        self, mappings: tuple[dict[str, Any], ...], step: SupportsIndex | None, wall_time: float | None
+    ) -> bool: ...
+    def flush(self) -> None: ...
+    def sync(self) -> None: ...
+    def close(self) -> None: ...
+    def next_step(self, *, increment: bool = True) -> int: ...
+    def set_next_step(self, step: SupportsIndex, /) -> int: ...
+    def stats(self) -> _WriterStats: ...
+    @property
+    def logdir(self) -> str: ...
+    @property
+    def files(self) -> list[str]: ...
+    @property
+    def closed(self) -> bool: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(self, *_exception: object) -> None: ...
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]: ...
+
+def flush_writers() -> None: ...
+def exit_writers(deadline_secs: float) -> list[tuple[str, int]]: ...
+def before_fork() -> None: ...
+def after_fork_in_parent() -> None: ...
+def after_fork_in_child() -> None: ...

@@ -7,7 +7,7 @@ pub mod metadata;
 pub mod tensor;
 
 /// The messages of `proto/`, as prost makes them: complete and slow, for cold paths and as the plain twin in tests.
-#[allow(missing_docs, clippy::pedantic)] // generated
+#[allow(missing_docs, clippy::all, clippy::pedantic)] // generated
 pub mod proto {
     include!(concat!(env!("OUT_DIR"), "/tfruns.rs"));
 }

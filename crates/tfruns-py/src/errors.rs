@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 /// An `OSError` with its errno and path, so that Python picks the subclass (`FileNotFoundError`, …).
 pub fn os_error(error: &io::Error, path: &Path) -> PyErr {
     match error.raw_os_error() {
-        Some(code) => PyOSError::new_err((code, strerror(error), path.to_path_buf())),
+        Some(code) => PyOSError::new_err((code, strerror(error), path.as_os_str().to_os_string())),
         None => PyOSError::new_err(format!("{}: {error}", path.display())),
     }
 }

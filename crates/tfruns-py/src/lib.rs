@@ -5,6 +5,7 @@
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
 mod values;
+mod writer;
 
 use pyo3::prelude::*;
 
@@ -15,6 +16,11 @@ mod _core {
 
     #[pymodule_export]
     use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
+
+    #[pymodule_export]
+    use crate::writer::{
+        EventWriter, after_fork_in_child, after_fork_in_parent, before_fork, exit_writers, flush_writers,
+    };
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

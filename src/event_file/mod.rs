@@ -1,0 +1,12 @@
+//! Event files as files: what they are called, how they begin, and the newest step they hold.
+
+mod attempt;
+mod last_step;
+mod name;
+mod run_name;
+
+pub(crate) use attempt::now;
+pub use attempt::{Attempt, file_version_record};
+pub use last_step::last_step;
+pub use name::{FileNames, is_event_file};
+pub use run_name::{InvalidRunName, RunName};
