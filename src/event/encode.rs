@@ -23,6 +23,9 @@ const WIRE_FIXED32: u32 = 5;
 /// The number of the extension field that carries a scalar's exact float64 (`proto/event.proto`).
 pub const EXACT_VALUE_FIELD: u32 = 1001;
 
+/// The number of an event's extension field.
+const EXTENSION_FIELD: u32 = 1001;
+
 /// Appends a base-128 varint.
 pub fn put_varint(buf: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
@@ -116,6 +119,19 @@ pub fn append_value_event(buf: &mut Vec<u8>, wall_time: f64, step: i64, tag: &st
     });
 }
 
+/// Appends an event's `extension` with what `Run.log` says: the epoch, and the number of the call.
+pub fn put_call_extension(buf: &mut Vec<u8>, epoch: Option<i64>, call: u64) {
+    let epoch_len = epoch.map_or(0, |epoch| 1 + varint_len(epoch.cast_unsigned()));
+    put_key(buf, EXTENSION_FIELD, WIRE_LEN);
+    put_varint(buf, (epoch_len + 1 + varint_len(call)) as u64);
+    if let Some(epoch) = epoch {
+        put_key(buf, 2, WIRE_VARINT);
+        put_varint(buf, epoch.cast_unsigned());
+    }
+    put_key(buf, 3, WIRE_VARINT);
+    put_varint(buf, call);
+}
+
 /// Appends an event's `wall_time` and, unless it is zero, its `step`.
 pub fn put_time_and_step(buf: &mut Vec<u8>, wall_time: f64, step: i64) {
     put_key(buf, 1, WIRE_FIXED64);
@@ -159,6 +175,16 @@ mod tests {
             assert_eq!(read.value, Some(Value::SimpleValue(value as f32)));
             assert_eq!(read.exact_value, carried);
             assert_eq!(read.metadata.as_ref().unwrap().plugin_data.as_ref().unwrap().plugin_name, "scalars");
+        }
+    }
+
+    #[test]
+    fn a_call_is_told_in_the_extension() {
+        for (epoch, call) in [(None, 0), (Some(0), 1), (Some(-3), u64::MAX), (Some(300), 128)] {
+            let mut event = Vec::new();
+            put_call_extension(&mut event, epoch, call);
+            let extension = proto::Event::decode(&event[..]).unwrap().extension.unwrap();
+            assert_eq!((extension.epoch, extension.call), (epoch, Some(call)));
         }
     }
 

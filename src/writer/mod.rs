@@ -37,7 +37,7 @@ pub use buffer::RunId;
 pub use error::WriteError;
 
 use crate::event::encode::{
-    SCALARS_METADATA, TEXT_METADATA, put_scalar_summary, put_summary, put_text_fields,
+    SCALARS_METADATA, TEXT_METADATA, put_call_extension, put_scalar_summary, put_summary, put_text_fields,
 };
 use crate::event_file::{RunName, last_step, now};
 use buffer::{Buffer, seal};
@@ -146,6 +146,7 @@ pub struct Call<'w> {
     wall_time: f64,
     step: i64,
     open: bool,
+    extension: Vec<u8>,
     taken: Taken,
 }
 
@@ -229,7 +230,15 @@ impl Writer {
         }
         let step_or_call = step.unwrap_or(buffer.calls);
         let open = step.is_none();
-        Ok(Call { writer: self, buffer, wall_time, step: step_or_call, open, taken: Taken::default() })
+        Ok(Call {
+            writer: self,
+            buffer,
+            wall_time,
+            step: step_or_call,
+            open,
+            extension: Vec::new(),
+            taken: Taken::default(),
+        })
     }
 
     /// Waits until a commit has made room, or for `timeout`.
@@ -432,6 +441,12 @@ fn forget_inherited(sink: &mut Sink, buffer: &mut Buffer) {
 }
 
 impl Call<'_> {
+    /// What the events that follow say beyond TensorBoard's fields: their epoch, and which call they belong to.
+    pub fn extend(&mut self, epoch: Option<i64>, number: u64) {
+        self.extension.clear();
+        put_call_extension(&mut self.extension, epoch, number);
+    }
+
     /// Logs a scalar.
     pub fn scalar(&mut self, run: RunId, tag: &str, value: f64) {
         let options = &self.writer.options;
@@ -461,7 +476,11 @@ impl Call<'_> {
         {
             self.taken.went_back = Some((tag.to_owned(), self.step, last));
         }
-        self.buffer.push(run, self.wall_time, self.step, self.open, body);
+        let extension = &self.extension;
+        self.buffer.push(run, self.wall_time, self.step, self.open, |buf| {
+            body(buf);
+            buf.extend_from_slice(extension);
+        });
     }
 
     /// Ends the call and tells the thread, if it has to know.

@@ -213,6 +213,33 @@ impl EventWriter {
         Ok(true)
     }
 
+    /// `Run.log`: numbers of one call, which its events carry with its epoch.
+    fn _log_metrics(
+        &self,
+        py: Python<'_>,
+        run: &str,
+        values: &Bound<'_, PyDict>,
+        step: i64,
+        wall_time: f64,
+        epoch: Option<i64>,
+        call: u64,
+    ) -> PyResult<()> {
+        let wall_time = check_time(py, Some(wall_time))?;
+        let mut numbers = Vec::with_capacity(values.len());
+        for (tag, value) in values {
+            numbers.push((tag.cast_into::<PyString>()?, value.extract::<f64>()?));
+        }
+        let tags: Vec<_> = numbers.iter().map(|(tag, _)| tag_of(tag)).collect::<PyResult<_>>()?;
+        let size = tags.iter().map(|tag| 96 + tag.len()).sum();
+        let run = self.run(py, run)?;
+        self.log(py, Some(step), wall_time, size, |record| {
+            record.extend(epoch, call);
+            for (tag, (_, value)) in tags.iter().zip(&numbers) {
+                record.scalar(run, tag, *value);
+            }
+        })
+    }
+
     /// Writes all records logged so far to their files.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         self.report(py, py.detach(|| self.writer.flush()))
