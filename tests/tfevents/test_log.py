@@ -148,7 +148,15 @@ def test_bad_steps_and_times(logdir, arguments):
 
 
 def test_a_call_without_values_or_with_a_name_twice(logdir):
-    for arguments, names in [((), {}), (({},), {}), (({"a": 1},), {"a": 2}), ((None, {"a": 1}), {})]:
+    tagged = tfr.summary_scalar(1, tag="a")
+    for arguments, names in [
+        ((), {}),
+        (({},), {}),
+        (({"a": 1},), {"a": 2}),
+        ((tagged,), {"a": 2}),
+        ((tagged, tagged), {}),
+        ((None, {"a": 1}), {}),
+    ]:
         with pytest.raises(InvalidEventError):
             tfr.log_event(*arguments, **names)
     with pytest.raises(InvalidEventError):

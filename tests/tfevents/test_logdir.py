@@ -154,3 +154,39 @@ def test_no_logdir():
             tfr.set_default_logdir(bad)
     with pytest.raises(ValueError, match="empty"):
         tfr.set_default_logdir("")
+
+
+def test_one_object_serves_nested_blocks_and_other_threads():
+    shared = tfr.with_logdir("/a")
+
+    def enter():
+        with shared:
+            return here()
+
+    with shared:
+        with shared, tfr.with_logdir("/b"):
+            assert enter() == "a"
+        assert here() == "a"
+        assert in_thread(enter) == "a"
+    assert here() == "process"
+
+
+def test_restoring_out_of_order_leaves_the_others():
+    first, second = tfr.local_logdir("/a"), tfr.local_logdir("/b")
+    first.restore()
+    assert here() == "b"
+    second.restore()
+    assert here() == "process"
+
+
+def test_asking_for_the_default_does_not_set_it(tmp_path):
+    script = (
+        "import tfruns_rs as tfr\n"
+        "from tfruns_rs.tfevents._logdir import set_run_logdir\n"
+        "assert tfr.get_default_logdir().endswith('logs')\n"
+        "set_run_logdir('/run/logs')\n"
+        "assert tfr.get_default_logdir() == '/run/logs'\n"
+        "assert tfr.set_default_logdir('/mine') is None\n"
+        "assert tfr.get_default_logdir() == '/mine'"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, cwd=tmp_path)

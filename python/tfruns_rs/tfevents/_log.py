@@ -64,13 +64,19 @@ def _log_parts(
     events: list[Any] = []
     now = time.time() if wall_time is None else wall_time
     for part in parts:
-        if isinstance(part, Mapping):
-            for name in part:  # pyright: ignore[reportUnknownVariableType]
-                if name in names:
-                    raise InvalidEventError(f"{name!r} is given twice; names must be unique")
-                names.add(name)  # pyright: ignore[reportUnknownArgumentType]
+        for name in _names(part):
+            if name in names:
+                raise InvalidEventError(f"{name!r} is given twice; names must be unique")
+            names.add(name)
         if part is None:
             raise InvalidEventError("None can't be logged; give a mapping, a summary or values by name")
         if part or not isinstance(part, Mapping):
             events += as_event(part, 0 if step is None else step, now)
     writer.add_values([(e.run, e.summary.tag, e.summary.fields) for e in events], step, wall_time)
+
+
+def _names(part: Any) -> list[str]:
+    """The names that a mapping or a summary brings into a call."""
+    if isinstance(part, Summary):
+        return [part.tag] if part.tag else []
+    return list(part) if isinstance(part, Mapping) else []  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]

@@ -15,9 +15,10 @@ from typing import Any, ParamSpec, TypeVar, overload
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_of_context: ContextVar[str | None] = ContextVar("tfruns_logdir", default=None)
+_of_context: ContextVar[tuple["LocalLogdir", ...]] = ContextVar("tfruns_logdirs", default=())
 _of_process: str | None = None
 _of_run: str | None = None
+_otherwise: str | None = None
 
 
 def get_default_logdir() -> str:
@@ -29,10 +30,12 @@ def get_default_logdir() -> str:
         ...     tfr.get_default_logdir()
         '/tmp/here'
     """
-    global _of_process  # noqa: PLW0603 - the process's default is what this module is about
-    logdir = _of_context.get() or _of_process or _of_run
+    global _otherwise  # noqa: PLW0603 - the process's default is what this module is about
+    if inner := _of_context.get():
+        return inner[-1].logdir
+    logdir = _of_process or _of_run or _otherwise
     if logdir is None:
-        logdir = _of_process = absolute("logs")
+        logdir = _otherwise = absolute("logs")
     return logdir
 
 
@@ -55,46 +58,53 @@ def set_run_logdir(logdir: str | None) -> str | None:
 
 
 class LocalLogdir:
-    """A logdir that is set until it is restored. Made by `local_logdir` and `with_logdir`."""
+    """A logdir that is set until it is restored. Made by `local_logdir` and `with_logdir`.
 
-    __slots__ = ("_before", "_set", "logdir")
+    What is set is a stack in the context, nothing here: one object serves several threads, tasks and nested
+    blocks, and what is restored out of order leaves the others as they are.
+    """
 
-    def __init__(self, logdir: str | os.PathLike[str]) -> None:
+    __slots__ = ("_set_already", "logdir")
+
+    def __init__(self, logdir: str | os.PathLike[str], *, now: bool = False) -> None:
         self.logdir = absolute(logdir)
-        self._set = False
-        self._before: str | None = None
+        self._set_already = now
+        if now:
+            _of_context.set((*_of_context.get(), self))
 
     def __enter__(self) -> str:
-        if not self._set:
-            self._before, self._set = _of_context.get(), True
-            _of_context.set(self.logdir)
+        if self._set_already:
+            self._set_already = False  # `with local_logdir(…)` sets once, not twice
+        else:
+            _of_context.set((*_of_context.get(), self))
         return self.logdir
 
     def __exit__(self, *_exception: object) -> None:
         self.restore()
 
     def restore(self) -> None:
-        """Bring back the logdir from before. A second call does nothing."""
-        if self._set:
-            self._set = False
-            _of_context.set(self._before)
+        """Bring back the logdir from before. Does nothing where this one is not set (any more)."""
+        self._set_already = False
+        stack = list(_of_context.get())
+        if self in stack:
+            del stack[len(stack) - 1 - stack[::-1].index(self)]
+            _of_context.set(tuple(stack))
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function: the logdir is set while it runs."""
         self.restore()
-        logdir = self.logdir
         if inspect.iscoroutinefunction(function):
 
             @functools.wraps(function)
             async def coroutine(*args: Any, **kwargs: Any) -> Any:
-                with LocalLogdir(logdir):
+                with self:
                     return await function(*args, **kwargs)
 
             return coroutine  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
         @functools.wraps(function)
         def wrapper(*args: P.args, **kwargs: P.kwargs) -> T:
-            with LocalLogdir(logdir):
+            with self:
                 return function(*args, **kwargs)
 
         return wrapper
@@ -104,9 +114,7 @@ class LocalLogdir:
 def with_logdir(logdir: str | os.PathLike[str]) -> LocalLogdir: ...
 @overload
 def with_logdir(logdir: str | os.PathLike[str], function: Callable[[], T]) -> T: ...
-def with_logdir(
-    logdir: str | os.PathLike[str], function: Callable[[], T] | None = None
-) -> LocalLogdir | T:
+def with_logdir(logdir: str | os.PathLike[str], function: Callable[[], T] | None = None) -> LocalLogdir | T:
     """Use another default logdir for a while.
 
     The logdir belongs to the context (`contextvars`): tasks started inside see it, other tasks do not, and a
@@ -148,9 +156,7 @@ def local_logdir(logdir: str | os.PathLike[str]) -> LocalLogdir:
         >>> tfr.get_default_logdir() == before
         True
     """
-    local = LocalLogdir(logdir)
-    local.__enter__()
-    return local
+    return LocalLogdir(logdir, now=True)
 
 
 def absolute(logdir: str | os.PathLike[str]) -> str:
