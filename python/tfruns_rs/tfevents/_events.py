@@ -159,7 +159,7 @@ def check_step(step: Any) -> int:
     if isinstance(step, float) and step.is_integer():
         step = int(step)
     try:
-        whole = operator.index(step)
+        whole = operator.index(step)  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise InvalidEventError(f"`step` must be a whole number, not {step!r}.") from None
     if whole not in _INT64:
