@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python lint types format bench clean
+.PHONY: help demo test test-rust test-python lint types format browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ format: $(VENV)/.dev ## format all code
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 
+browser: ## install the browser that the tests of the pages drive (Debian, Ubuntu)
+	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get update -qq && \
+	  $(AS_ROOT) apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
+
 bench: $(VENV)/.bench ## every figure beside its peer, as one table
 	$(BIN)/python benches/run.py
 
@@ -55,9 +59,10 @@ $(VENV)/.demo: $(SOURCES)
 	$(call install,demo)
 
 $(VENV)/.dev: $(SOURCES)
-	$(call install,demo$(comma)dev)
+	$(call install,demo$(comma)dev$(comma)view)
 
 $(VENV)/.bench: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)bench)
 
 comma := ,
+AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo)

@@ -1,0 +1,133 @@
+"""The report of one run: everything its directory tells, in one file that opens without a network."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+from tfruns_rs.views import _budget, _page, _runs
+from tfruns_rs.views._ansi import cut_middle
+from tfruns_rs.views._charts import fit, history_charts
+from tfruns_rs.views._data import RunData, gather
+from tfruns_rs.views._open import show_page
+from tfruns_rs.views._source import highlight
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+    from pathlib import Path
+
+_ATTEMPTS: Final = 6
+
+
+def save_run_view(run_dir: Any = None, filename: str | os.PathLike[str] = "auto") -> Path:
+    """Saves the report of a run as one HTML file.
+
+    Args:
+        run_dir: The run; the latest by default.
+        filename: Where to save it; "auto" is a new temporary file.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunNotFoundError: There is no such run, or none at all.
+        MissingExtraError: The extra `[view]` is not installed.
+    """
+    info = _runs.one(run_dir)
+    return _page.save(render_report(info), filename, f"run-{_runs.name_of(info)}.html")
+
+
+def view_run(run_dir: Any = None, viewer: Callable[[str], object] | None = None) -> Path:
+    """Saves the report of a run to a temporary file and shows it.
+
+    Args:
+        run_dir: The run; the latest by default.
+        viewer: Called with the file's path; the option `viewer` by default, else the browser. Without a
+            display the path is printed.
+
+    Returns:
+        The file.
+
+    Raises:
+        RunNotFoundError: There is no such run, or none at all.
+        MissingExtraError: The extra `[view]` is not installed.
+    """
+    path = save_run_view(run_dir)
+    show_page(str(path), viewer)
+    return path
+
+
+def render_report(info: Any) -> str:
+    """The report's HTML, within the size that `_budget` promises."""
+    budget = _budget.Budget()
+    html = ""
+    for _ in range(_ATTEMPTS):
+        data = gather(info, budget, media_bytes=_budget.MEDIA_BYTES)
+        html = _render(data, budget)
+        media = sum(len(shown.uri) for shown in (*data.plots, *data.events.images))
+        if len(html.encode(errors="replace")) - media <= _budget.PAGE_BYTES:
+            break
+        budget = budget.halved()
+    return html
+
+
+def _render(data: RunData, budget: _budget.Budget) -> str:
+    history = history_charts({data.name: (data.history, data.epochs)}) if data.history else []
+    charts = fit([*history, *data.events.charts], budget.points, budget.series_points)
+    history, events = charts[: len(history)], charts[len(history) :]
+    console = cut_middle(data.output, budget.console_chars)
+    stderr = cut_middle(data.stderr, budget.console_chars // 4)
+    return _page.render(
+        "report",
+        charts={"history": history[: budget.charts], "events": events[: budget.charts]},
+        run=data,
+        tabs=_tabs(data, events),
+        rows=_history_rows(data, budget),
+        console=console,
+        console_file=(data.path / "tfruns.d" / "properties" / "output").as_uri(),
+        stderr=stderr,
+        stderr_file=(data.path / "tfruns.d" / "stderr").as_uri(),
+        sources=highlighted(data.sources, budget),
+        left_out={
+            "history": max(0, len(history) - budget.charts),
+            "events": max(0, len(events) - budget.charts),
+        },
+    )
+
+
+def _tabs(data: RunData, events: list[Any]) -> list[tuple[str, str]]:
+    shown = (
+        ("summary", "Summary", True),
+        ("events", "Events", bool(events or data.events.images or data.events.texts)),
+        ("output", "Output", bool(data.output or data.stderr or data.plots or data.files)),
+        ("code", "Code", bool(data.sources or data.git_diff)),
+        ("environment", "Environment", bool(data.environment or data.packages)),
+    )
+    return [(key, title) for key, title, has_content in shown if has_content]
+
+
+def _history_rows(data: RunData, budget: _budget.Budget) -> list[tuple[float, list[float | None]]]:
+    """The history as a table: for reading without charts. The first rows, and as many as pay."""
+    length = max((len(values) for values in data.history.values()), default=0)
+    epochs = data.epochs or [float(n) for n in range(1, length + 1)]
+    limit = min(200, budget.series_points)
+    columns = data.history.values()
+    rows = [
+        (epoch, [values[at] if at < len(values) else None for values in columns])
+        for at, epoch in enumerate(epochs[:length])
+    ]
+    return [row for row in rows if any(value is not None for value in row[1])][-limit:]
+
+
+def highlighted(sources: dict[str, str], budget: _budget.Budget) -> list[tuple[str, str, int, int]]:
+    """Source files as HTML: name, text, its lines, and how many characters were left out."""
+    shown: list[tuple[str, str, int, int]] = []
+    left, coloured = budget.source_chars, budget.highlighted_chars
+    for name, text in sources.items():
+        kept = text[: max(0, left)]
+        left -= len(kept)
+        html = highlight(name, kept) if len(kept) <= coloured else escape(kept)
+        coloured -= len(kept)
+        shown.append((name, html, text.count("\n") + (not text.endswith("\n")), len(text) - len(kept)))
+    return shown
