@@ -1,10 +1,12 @@
 //! The core of `tfruns_rs`, without Python: event files and run directories.
 //!
 //! In the order the data flows: bytes ([`masked_crc`], [`tfrecord`]), events ([`event`]), their files
-//! ([`event_file`]) and who fills these ([`writer`]).
+//! ([`event_file`]) and who fills these ([`writer`]);
+//! beside them the directories of training runs ([`runs`]).
 
 pub mod event;
 pub mod event_file;
 pub mod masked_crc;
+pub mod runs;
 pub mod tfrecord;
 pub mod writer;

@@ -14,3 +14,15 @@ from tfruns_rs.tfevents import summary_metadata as summary_metadata
 from tfruns_rs.tfevents import summary_scalar as summary_scalar
 from tfruns_rs.tfevents import summary_text as summary_text
 from tfruns_rs.tfevents import with_logdir as with_logdir
+from tfruns_rs.tfruns import RunInfo as RunInfo
+from tfruns_rs.tfruns import as_run_dir as as_run_dir
+from tfruns_rs.tfruns import is_run_active as is_run_active
+from tfruns_rs.tfruns import latest_run as latest_run
+from tfruns_rs.tfruns import ls_runs as ls_runs
+from tfruns_rs.tfruns import option_context as option_context
+from tfruns_rs.tfruns import options as options
+from tfruns_rs.tfruns import run_dir as run_dir
+from tfruns_rs.tfruns import run_info as run_info
+from tfruns_rs.tfruns import unique_run_dir as unique_run_dir
+from tfruns_rs.tfruns import write_run_data as write_run_data
+from tfruns_rs.tfruns import write_run_metadata as write_run_metadata

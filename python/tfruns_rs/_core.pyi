@@ -7,7 +7,9 @@ from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, TypedDict, 
 from typing_extensions import Buffer
 
 __all__ = [
+    "ArrowStream",
     "EventWriter",
+    "Heartbeat",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -18,6 +20,12 @@ __all__ = [
     "encode_tensor",
     "exit_writers",
     "flush_writers",
+    "forget_runs",
+    "pack_source",
+    "read_run",
+    "scan_runs",
+    "unique_run_dir",
+    "write_atomic",
 ]
 
 __version__: str
@@ -121,3 +129,26 @@ def exit_writers(deadline_secs: float) -> list[tuple[str, int]]: ...
 def before_fork() -> None: ...
 def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
+
+@final
+class ArrowStream:
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
+
+@final
+class Heartbeat:
+    def __new__(cls, path: str | os.PathLike[str], pid: int, interval_secs: float = 10.0) -> Self: ...
+    def stop(self) -> None: ...
+
+def forget_runs() -> None: ...
+def pack_source(
+    archive: str | os.PathLike[str], files: list[tuple[str, str]], max_bytes: int
+) -> list[tuple[str, str]]: ...
+def read_run(run_dir: str | os.PathLike[str]) -> ArrowStream | None: ...
+def scan_runs(
+    runs_dir: str | os.PathLike[str],
+    latest_n: int | None = None,
+    columns: list[str] | None = None,
+    best: list[tuple[str, bool]] | None = None,
+) -> ArrowStream: ...
+def unique_run_dir(runs_dir: str | os.PathLike[str], seconds_scale: int = 0) -> str: ...
+def write_atomic(path: str | os.PathLike[str], data: bytes, durable: bool = False) -> None: ...

@@ -2,8 +2,10 @@
 //!
 //! The list below is the whole surface; `python/tfruns_rs/_core.pyi` types it, and `stubtest` holds the two together.
 
+mod arrow;
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
+mod runs;
 mod values;
 mod writer;
 
@@ -14,6 +16,12 @@ use pyo3::prelude::*;
 mod _core {
     use pyo3::prelude::*;
 
+    #[pymodule_export]
+    use crate::arrow::ArrowStream;
+    #[pymodule_export]
+    use crate::runs::{
+        Heartbeat, forget_runs, pack_source, read_run, scan_runs, unique_run_dir, write_atomic,
+    };
     #[pymodule_export]
     use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
 

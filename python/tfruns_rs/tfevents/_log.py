@@ -58,7 +58,7 @@ def _log_parts(
     writer: EventWriter, parts: tuple[Any, ...], step: int | None, wall_time: float | None
 ) -> None:
     """The general way: everything becomes events first."""
-    from tfruns_rs.tfevents._events import as_event  # noqa: PLC0415
+    from tfruns_rs.tfevents._events import as_event
 
     names: set[str] = set()
     events: list[Any] = []

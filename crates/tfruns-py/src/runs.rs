@@ -1,0 +1,114 @@
+//! Run directories: listing, writing, liveness.
+
+#![expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values of their own")]
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use tfruns_rs::runs::record::Wanted;
+use tfruns_rs::runs::{archive, create, frame, liveness, scan, write};
+
+use crate::arrow::ArrowStream;
+use crate::errors::os_error;
+
+/// Makes a run directory of its own below `runs_dir`.
+#[pyfunction]
+#[pyo3(signature = (runs_dir, seconds_scale = 0))]
+pub fn unique_run_dir(py: Python<'_>, runs_dir: PathBuf, seconds_scale: u8) -> PyResult<String> {
+    let made = py.detach(|| create::unique_run_dir(&runs_dir, seconds_scale));
+    let path = made.map_err(|error| os_error(&error, &runs_dir))?;
+    Ok(path.to_string_lossy().into_owned())
+}
+
+/// The runs directly below `runs_dir` as a table. `columns` says which ones matter, `best` which metrics' extremes.
+#[pyfunction]
+#[pyo3(signature = (runs_dir, latest_n = None, columns = None, best = None))]
+pub fn scan_runs(
+    py: Python<'_>,
+    runs_dir: PathBuf,
+    latest_n: Option<usize>,
+    columns: Option<Vec<String>>,
+    best: Option<Vec<(String, bool)>>,
+) -> PyResult<ArrowStream> {
+    let best: Vec<_> = best.unwrap_or_default().into_iter().map(best_of).collect();
+    let wanted = columns.map_or_else(Wanted::all, |columns| Wanted::columns(columns, !best.is_empty()));
+    py.detach(|| {
+        let runs = scan::scan(&runs_dir, latest_n, &wanted).map_err(|error| os_error(&error, &runs_dir))?;
+        stream(&runs, &best)
+    })
+}
+
+fn best_of((metric, smallest): (String, bool)) -> frame::Best {
+    frame::Best { metric, smallest }
+}
+
+/// One run as a table of one row, its texts whole; None if the directory is no run.
+#[pyfunction]
+pub fn read_run(py: Python<'_>, run_dir: PathBuf) -> PyResult<Option<ArrowStream>> {
+    py.detach(|| match scan::read_whole(&run_dir) {
+        Ok(Some(run)) => stream(&[run], &[]).map(Some),
+        Ok(None) => Ok(None),
+        Err(error) => Err(os_error(&error, &run_dir)),
+    })
+}
+
+fn stream(runs: &[scan::Run], best: &[frame::Best]) -> PyResult<ArrowStream> {
+    let table = frame::table(runs, best).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(ArrowStream::new(table.schema(), vec![table]))
+}
+
+/// Forgets the runs that were read before.
+#[pyfunction]
+pub fn forget_runs() {
+    scan::forget();
+}
+
+/// Replaces a file at once: readers see the old bytes or the new ones.
+#[pyfunction]
+#[pyo3(signature = (path, data, durable = false))]
+pub fn write_atomic(py: Python<'_>, path: PathBuf, data: &[u8], durable: bool) -> PyResult<()> {
+    py.detach(|| write::write_atomic(&path, data, durable)).map_err(|error| os_error(&error, &path))
+}
+
+/// Says that a process lives, until it is stopped.
+#[pyclass(frozen, module = "tfruns_rs._core")]
+pub struct Heartbeat {
+    beat: Mutex<liveness::Heartbeat>,
+}
+
+#[pymethods]
+impl Heartbeat {
+    #[new]
+    #[pyo3(signature = (path, pid, interval_secs = 10.0))]
+    fn new(py: Python<'_>, path: PathBuf, pid: u32, interval_secs: f64) -> PyResult<Self> {
+        let start =
+            |path: &Path| liveness::Heartbeat::start(path, pid, Duration::from_secs_f64(interval_secs));
+        let beat = py.detach(|| start(&path)).map_err(|error| os_error(&error, &path))?;
+        Ok(Self { beat: Mutex::new(beat) })
+    }
+
+    /// Ends the beat.
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| {
+            if let Ok(mut beat) = self.beat.lock() {
+                beat.stop();
+            }
+        });
+    }
+}
+
+/// Packs files under names below `source/`; what was left out comes back as (path, why).
+#[pyfunction]
+pub fn pack_source(
+    py: Python<'_>,
+    archive: PathBuf,
+    files: Vec<(String, PathBuf)>,
+    max_bytes: u64,
+) -> PyResult<Vec<(PathBuf, String)>> {
+    let packed = py.detach(|| archive::pack_source(&archive, &files, max_bytes));
+    let left_out = packed.map_err(|error| os_error(&error, &archive))?;
+    Ok(left_out.into_iter().map(|left| (left.path, left.why)).collect())
+}

@@ -1,0 +1,18 @@
+"""Runs, in the order one lives: where it goes, what it records, how it is listed and read.
+
+`_options` says where runs live, `_active` which one is active, `_run_dir` makes directories,
+`_run_metadata` writes into them; `_ls_runs` and `_run_info` read.
+"""
+
+from tfruns_rs.tfruns._ls_runs import ls_runs as ls_runs
+from tfruns_rs.tfruns._options import option_context as option_context
+from tfruns_rs.tfruns._options import options as options
+from tfruns_rs.tfruns._run_dir import as_run_dir as as_run_dir
+from tfruns_rs.tfruns._run_dir import is_run_active as is_run_active
+from tfruns_rs.tfruns._run_dir import run_dir as run_dir
+from tfruns_rs.tfruns._run_dir import unique_run_dir as unique_run_dir
+from tfruns_rs.tfruns._run_info import RunInfo as RunInfo
+from tfruns_rs.tfruns._run_info import latest_run as latest_run
+from tfruns_rs.tfruns._run_info import run_info as run_info
+from tfruns_rs.tfruns._run_metadata import write_run_data as write_run_data
+from tfruns_rs.tfruns._run_metadata import write_run_metadata as write_run_metadata

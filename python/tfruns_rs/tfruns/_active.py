@@ -1,0 +1,98 @@
+"""Which run is active: the innermost of this process, else the one that a parent process handed over.
+
+`training_run` hands a run to its script by the environment, so that any process below it (data loaders,
+ranks, shells) knows where it belongs. Directories are absolute: a script that changes directory changes
+nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+RUN_DIR = "TFRUNS_RUN_DIR"
+RUN_CONTEXT = "TFRUNS_RUN_CONTEXT"
+
+_RANKS = ("RANK", "SLURM_PROCID", "OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK")
+
+
+class ActiveRun(NamedTuple):
+    """A run that takes metadata.
+
+    Attributes:
+        run_dir: Its directory, absolute.
+        config: The configuration that `flags()` uses where the script names none.
+        flags: Values that win over all others, as text or plain values.
+        flags_file: The YAML file that replaces `flags.yml`.
+    """
+
+    run_dir: str
+    config: str | None = None
+    flags: Mapping[str, Any] | None = None
+    flags_file: str | None = None
+
+
+_stack: list[ActiveRun] = []
+_handed_over: tuple[tuple[str, str], ActiveRun] | None = None
+on_start: list[Callable[[ActiveRun], None]] = []
+"""Called with every run that becomes active in this process."""
+
+
+def push(run: ActiveRun) -> None:
+    """Makes `run` the active one."""
+    _stack.append(run)
+    for started in on_start:
+        started(run)
+
+
+def pop(run: ActiveRun) -> None:
+    """Ends `run`, and those that were started inside it and forgotten."""
+    while _stack and _stack.pop() is not run:
+        pass
+
+
+def current() -> ActiveRun | None:
+    """The active run."""
+    if _stack:
+        return _stack[-1]
+    run_dir = os.environ.get(RUN_DIR)
+    if not run_dir:
+        return None
+    return _from_environment(run_dir, os.environ.get(RUN_CONTEXT, ""))
+
+
+def _from_environment(run_dir: str, context: str) -> ActiveRun:
+    global _handed_over  # noqa: PLW0603 - parsed once for each environment
+    key = (run_dir, context)
+    if _handed_over is None or _handed_over[0] != key:
+        told = cast("dict[str, Any]", json.loads(context)) if context else {}
+        run = ActiveRun(
+            os.path.abspath(run_dir),  # noqa: PTH100 - pathlib costs import time
+            told.get("config"),
+            told.get("flags"),
+            told.get("flags_file"),
+        )
+        _handed_over = (key, run)
+    return _handed_over[1]
+
+
+def to_environment(run: ActiveRun) -> dict[str, str]:
+    """The variables that hand `run` to a child."""
+    told = {"config": run.config, "flags": run.flags, "flags_file": run.flags_file}
+    return {
+        RUN_DIR: run.run_dir,
+        RUN_CONTEXT: json.dumps({key: value for key, value in told.items() if value is not None}),
+    }
+
+
+def rank() -> int:
+    """The rank among the processes of a distributed run; 0 where there is only one."""
+    for name in _RANKS:
+        value = os.environ.get(name, "")
+        if value.isdigit():
+            return int(value)
+    return 0

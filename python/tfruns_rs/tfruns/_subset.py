@@ -1,0 +1,84 @@
+"""A condition in SQL, held to what a condition needs.
+
+Polars' SQL can read files and addresses by table functions and look into other tables by subqueries. A subset
+is data that may come from anywhere, so only columns, literals, operators and a list of plain functions pass.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    import polars as pl
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<string>'(?:[^']|'')*')
+      | (?P<quoted>"(?:[^"]|"")*"|`[^`]*`)
+      | (?P<number>\d+(?:\.\d*)?(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)
+      | (?P<word>[^\W\d]\w*)
+      | (?P<comment>--|/\*)
+      | (?P<operator><=>|<>|!=|<=|>=|==|\|\||::|[-+*/%<>=(),.~^])
+    )""",
+    re.VERBOSE,
+)
+# fmt: off
+_FUNCTIONS = {
+    "abs", "and", "between", "cast", "ceil", "coalesce", "contains", "date", "datetime", "ends_with", "exp",
+    "floor", "greatest", "if", "ifnull", "in", "is_nan", "isnan", "least", "length", "like", "ln", "log",
+    "lower", "ltrim", "mod", "not", "nullif", "or", "pow", "regexp_like", "replace", "round", "rtrim",
+    "sign", "sqrt", "starts_with", "strptime", "substr", "timestamp", "to_date", "trim", "upper",
+}
+_KEYWORDS = {"and", "between", "false", "in", "is", "like", "not", "null", "or", "true"}
+_REFUSED = {
+    "all", "any", "create", "delete", "describe", "drop", "except", "exists", "explain", "from", "group",
+    "having", "insert", "intersect", "join", "lateral", "limit", "order", "over", "select", "set", "show",
+    "table", "truncate", "union", "unnest", "update", "using", "values", "where", "window", "with",
+}
+# fmt: on
+
+
+def sql_condition(text: str, times: Collection[str] = ()) -> pl.Expr:
+    """The expression of a SQL condition such as `eval_acc > 0.9 AND flag_act = 'relu'`.
+
+    Args:
+        text: The condition.
+        times: Columns of times; texts that they are compared with are read as times in UTC.
+
+    Raises:
+        ValueError: It is no condition, or holds more than one.
+    """
+    import polars as pl
+
+    checked = _checked(text, times)
+    try:
+        return pl.sql_expr(checked)
+    except pl.exceptions.PolarsError as error:
+        raise ValueError(f"not a condition: {text!r}: {error}") from None
+
+
+def _checked(text: str, times: Collection[str]) -> str:
+    position = 0
+    previous = previous_kind = column = ""
+    passed: list[str] = []
+    while text[position:].strip():
+        token = _TOKEN.match(text, position)
+        kind = token.lastgroup if token else None
+        if token is None or kind is None or kind == "comment":
+            raise ValueError(f"not a condition: {text!r}, from character {position}")
+        found = token[kind]
+        if kind == "word" and found.lower() in _REFUSED:
+            raise ValueError(f"{found} is not allowed in a condition: {text!r}")
+        if found == "(" and (
+            previous_kind == "quoted" or (previous_kind == "word" and previous.lower() not in _FUNCTIONS)
+        ):
+            raise ValueError(f"the function {previous} is not allowed in a condition: {text!r}")
+        if kind == "quoted" or (kind == "word" and found.lower() not in _KEYWORDS):
+            column = found.strip('"`')
+        passed.append(f"{found}::timestamptz" if kind == "string" and column in times else found)
+        previous, previous_kind = found, kind
+        position = token.end()
+    return " ".join(passed)
