@@ -167,7 +167,7 @@ pub(super) fn resume() {
 
 /// The end of the process: commits all writers. From now on callers commit for themselves.
 ///
-/// Returns the writers that still hold records when `deadline` has passed.
+/// Returns the writers whose records could not be written by then, or not before `deadline`.
 pub fn exit(deadline: Duration) -> Vec<Arc<Writer>> {
     EXITING.store(true, Ordering::Relaxed);
     let writers = writers();
@@ -177,12 +177,23 @@ pub fn exit(deadline: Duration) -> Vec<Arc<Writer>> {
     let thread = std::thread::Builder::new().name("tfruns-exit".to_owned()).spawn(move || {
         stop();
         for writer in work {
-            let _reported_by_the_count = writer.commit();
+            let committed = writer.commit().is_ok();
+            if done.send(committed).is_err() {
+                return;
+            }
         }
-        let _nobody_waits = done.send(());
     });
+    let end = Instant::now() + deadline;
+    let mut waiting = writers;
     if thread.is_ok() {
-        let _late = all_done.recv_timeout(deadline);
+        let mut written = Vec::new();
+        while let Ok(committed) = all_done.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            written.push(committed);
+        }
+        // Threads that still log commit for themselves; what of theirs waits at this moment is not lost.
+        let mut written = written.into_iter();
+        waiting.retain(|_| !written.next().unwrap_or(false));
     }
-    writers.into_iter().filter(|writer| writer.waiting_bytes() > 0).collect()
+    waiting.retain(|writer| writer.waiting_bytes() > 0);
+    waiting
 }

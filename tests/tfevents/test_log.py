@@ -194,3 +194,12 @@ def test_a_counter_goes_on_after_the_events_of_another_process(tmp_path):
 def test_importing_loads_neither_polars_nor_numpy():
     script = "import sys, tfruns_rs; sys.exit(bool({'numpy', 'polars', 'dataclasses'} & set(sys.modules)))"
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_mapping_that_holds_itself(logdir):
+    endless = {}
+    endless["again"] = endless
+    for arguments, names in [((endless,), {}), ((), {"x": endless})]:
+        with pytest.raises(InvalidEventError, match="nested more than 100"):
+            tfr.log_event(*arguments, **names)
+    assert points(logdir) == []

@@ -315,6 +315,27 @@ def test_bad_options(tmp_path, options):
         tfr.EventWriter(tmp_path, **options)
 
 
+def test_a_daemon_thread_that_logs_to_the_end_loses_nothing_that_is_told_of(tmp_path):
+    script = """
+import sys, threading, time, tfruns_rs as tfr
+writer = tfr.EventWriter(sys.argv[1])
+def log():
+    while True:
+        writer.add_scalar("x", 1.0)
+threading.Thread(target=log, daemon=True).start()
+time.sleep(0.1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path)], check=True, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+
+
+def test_an_empty_logdir_is_refused():
+    with pytest.raises(ValueError, match="empty"):
+        tfr.EventWriter("")
+
+
 # --- trouble with files ----------------------------------------------------------------------------------------
 
 

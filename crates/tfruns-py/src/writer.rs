@@ -23,6 +23,8 @@ const STALLED: Duration = Duration::from_secs(5);
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 /// The largest message that protobuf allows, less the frame around a value.
 const LARGEST: usize = (1 << 31) - (1 << 16);
+/// Mappings nested deeper are refused: one that holds itself has no end.
+const DEEPEST: usize = 100;
 
 /// Writes the events of one logdir.
 #[pyclass(frozen, weakref, module = "tfruns_rs")]
@@ -108,6 +110,9 @@ impl EventWriter {
             exact,
             metadata,
         };
+        if logdir.as_os_str().is_empty() {
+            return Err(PyValueError::new_err("a logdir is not an empty text"));
+        }
         let path = py.import("os.path")?;
         let logdir = path.call_method1("expanduser", (logdir,))?;
         let logdir: PathBuf = path.call_method1("abspath", (logdir,))?.extract()?;
@@ -205,7 +210,7 @@ impl EventWriter {
         let mut leaves = Leaves::default();
         for mapping in mappings {
             let Ok(mapping) = mapping.cast_exact::<PyDict>() else { return Ok(false) };
-            if !leaves.collect(mapping, 0)? {
+            if !leaves.collect(mapping, 0, 1)? {
                 return Ok(false);
             }
         }
@@ -513,7 +518,10 @@ impl<'py> Leaves<'py> {
     }
 
     /// Adds what `mapping` holds; false where something is neither number, text nor dict.
-    fn collect(&mut self, mapping: &Bound<'py, PyDict>, run: usize) -> PyResult<bool> {
+    fn collect(&mut self, mapping: &Bound<'py, PyDict>, run: usize, depth: usize) -> PyResult<bool> {
+        if depth > DEEPEST {
+            return Ok(false); // the general way says what is wrong
+        }
         for (key, value) in mapping {
             if let Ok(nested) = value.cast_exact::<PyDict>() {
                 let key = key_of(&key)?;
@@ -526,7 +534,7 @@ impl<'py> Leaves<'py> {
                     return Err(errors::error(nested.py(), "InvalidEventError", message));
                 }
                 let nested_run = self.run(name);
-                if !self.collect(nested, nested_run)? {
+                if !self.collect(nested, nested_run, depth + 1)? {
                     return Ok(false);
                 }
                 continue;
@@ -679,7 +687,8 @@ fn step_of(py: Python<'_>, step: Option<&Bound<'_, PyAny>>) -> PyResult<Option<i
 
 fn extract_step(py: Python<'_>, step: &Bound<'_, PyAny>) -> PyResult<i64> {
     step.extract().map_err(|_| {
-        let message = format!("step {} is no integer of 64 bits", describe(step));
+        let shown = step.repr().map_or_else(|_| describe(step), |text| text.to_string());
+        let message = format!("step {shown:.100} is no integer of 64 bits");
         errors::error(py, "InvalidEventError", message)
     })
 }

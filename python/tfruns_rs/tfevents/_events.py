@@ -12,6 +12,7 @@ from tfruns_rs.tfevents._scalar import as_float, summary_scalar
 from tfruns_rs.tfevents._summary import Summary
 from tfruns_rs.tfevents._text import summary_text
 
+_DEEPEST = 100
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -96,6 +97,8 @@ def _(x: Summary, step: int, wall_time: float, *, name: tuple[str, ...] = (".",)
 def _(x: Mapping[Any, Any], step: int, wall_time: float, *, name: tuple[str, ...] = (".",)) -> list[Event]:
     if not x:
         raise InvalidEventError(f"Can't log an empty mapping{_at(name)}.")
+    if len(name) > _DEEPEST:
+        raise InvalidEventError(f"Can't log mappings nested more than {_DEEPEST} deep; does one hold itself?")
     events: list[Event] = []
     for key, leaf in x.items():
         if not isinstance(key, str):
