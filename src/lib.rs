@@ -1,11 +1,13 @@
 //! The core of `tfruns_rs`, without Python: event files and run directories.
 //!
 //! In the order the data flows: bytes ([`masked_crc`], [`tfrecord`]), events ([`event`]), their files
-//! ([`event_file`]) and who fills these ([`writer`]);
-//! beside them the directories of training runs ([`runs`]).
+//! ([`event_file`]) and who fills these ([`writer`]); and back: whole directories ([`logdir`]) into frames ([`frame`]).
+//! Beside them the directories of training runs ([`runs`]).
 
 pub mod event;
 pub mod event_file;
+pub mod frame;
+pub mod logdir;
 pub mod masked_crc;
 pub mod runs;
 pub mod tfrecord;

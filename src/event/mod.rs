@@ -5,6 +5,7 @@
 pub mod encode;
 pub mod metadata;
 pub mod tensor;
+pub mod walk;
 
 /// The messages of `proto/`, as prost makes them: complete and slow, for cold paths and as the plain twin in tests.
 #[allow(missing_docs, clippy::all, clippy::pedantic)] // generated

@@ -9,8 +9,11 @@
 //!
 //! A file is these and nothing else, so a reader that stops anywhere can go on when more bytes have come.
 
+pub mod read;
+pub mod recover;
 mod write;
 
+pub use read::{Frame, RecordReader, Stop};
 pub use write::append_record;
 
 /// Bytes before the payload.

@@ -1,0 +1,458 @@
+//! Reading event files into frames.
+//!
+//! The files, in their order, are dealt out as *blocks*: runs of files, or a part of one large file, each about as
+//! much work as the others. A scoped thread reads a block into columns of its own, and every block is one batch of
+//! the frame, so nothing is copied to put them together. The thread that called reads the first block and looks for
+//! Ctrl-C. All threads end before the call does, so a process may fork before and after.
+//!
+//! A file is divided at a place where a record verifies. That alone proves nothing, for a payload may hold records
+//! too: a division counts only if reading the part before ends exactly there. If not, or if a value turns out to
+//! hang on metadata in an earlier block, the files are read again in one block.
+
+use std::fs::File;
+use std::io::{self, Seek, SeekFrom};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use arrow_array::RecordBatch;
+
+use super::EventFile;
+use crate::event::walk::WalkError;
+use crate::frame::rows::{Attempt, Columns, Filter, Kind, Place, Rows};
+use crate::tfrecord::read::frame_at;
+use crate::tfrecord::recover::{Budget, Next, Search};
+use crate::tfrecord::{Frame, HEADER_LEN, OVERHEAD, RecordReader};
+
+/// Work below this many bytes isn't worth a thread.
+const MIN_BLOCK_BYTES: u64 = 4 << 20;
+/// What opening a file costs, in bytes read.
+const FILE_COST_BYTES: u64 = 64 << 10;
+/// How far a division is looked for, and what looking may cost.
+const DIVISION_REACH: u64 = 4 << 20;
+
+/// What to read.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// What a row is.
+    pub kind: Kind,
+    /// Columns beyond the usual.
+    pub columns: Columns,
+    /// Which rows.
+    pub filter: Filter<'a>,
+    /// How many threads may work, the calling one included; zero: as many as there are processors.
+    pub threads: usize,
+    /// Asked now and then by the calling thread: whether to stop with [`ReadError::Interrupted`].
+    pub interrupted: &'a dyn Fn() -> bool,
+}
+
+impl std::fmt::Debug for Query<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Query")
+            .field("kind", &self.kind)
+            .field("columns", &self.columns)
+            .field("filter", &self.filter)
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why bytes could not be read as records.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reason {
+    /// The checksum of a header is wrong.
+    #[error("header checksum")]
+    Header,
+    /// The checksum of a payload is wrong.
+    #[error("payload checksum")]
+    Payload,
+    /// A header asks for more than the file has, and records follow.
+    #[error("length beyond the end")]
+    Length,
+    /// Zeros, and records follow.
+    #[error("zeros")]
+    Zeros,
+    /// The record is whole, its payload is no event.
+    #[error("no event: {0}")]
+    Event(#[from] WalkError),
+    /// Too many false beginnings: the rest of the file was given up.
+    #[error("search given up")]
+    GaveUp,
+    /// The file could not be read.
+    #[error("{message}")]
+    Io {
+        /// The system's error number.
+        errno: Option<i32>,
+        /// The system's message.
+        message: String,
+    },
+}
+
+/// Bytes that were lost.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Damage {
+    /// The event file.
+    pub path: PathBuf,
+    /// Where the lost bytes begin.
+    pub offset: u64,
+    /// How many they are.
+    pub bytes: u64,
+    /// What is wrong with them.
+    pub reason: Reason,
+    /// How many records were read behind them in the file.
+    pub recovered: u64,
+}
+
+/// What reading gave.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The frame, in order.
+    pub batches: Vec<RecordBatch>,
+    /// The attempts of each batch, which its `attempt` column counts.
+    pub attempts: Vec<Vec<Attempt>>,
+    /// What was lost, in order.
+    pub damages: Vec<Damage>,
+    /// How many files were opened.
+    pub files_opened: u64,
+    /// How many records were looked into.
+    pub records: u64,
+}
+
+/// Why reading ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadError {
+    /// The caller wished so.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+/// A file or a part of one.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    file: usize,
+    start: u64,
+    end: Option<u64>,
+    /// Values of the file's run stand before.
+    continues: bool,
+}
+
+type Block = Vec<Piece>;
+
+/// Reads `files` into a frame.
+pub fn read(files: &[EventFile], query: &Query<'_>) -> Result<Outcome, ReadError> {
+    let threads = match query.threads {
+        0 => thread::available_parallelism().map_or(1, usize::from),
+        threads => threads,
+    };
+    let mut opened = 0;
+    let blocks = divide(files, query, threads, &mut opened);
+    let mut outcome = read_blocks(files, query, &blocks)?;
+    if outcome.is_none() {
+        outcome = read_blocks(files, query, &[whole(files)])?;
+    }
+    let mut outcome = outcome.unwrap_or_default();
+    outcome.files_opened += opened;
+    Ok(outcome)
+}
+
+/// All files in one block.
+fn whole(files: &[EventFile]) -> Block {
+    (0..files.len()).map(|file| Piece { file, start: 0, end: None, continues: false }).collect()
+}
+
+/// Deals the files out to blocks of about equal work.
+fn divide(files: &[EventFile], query: &Query<'_>, threads: usize, opened: &mut u64) -> Vec<Block> {
+    let cost = |file: &EventFile| file.len + FILE_COST_BYTES;
+    let total: u64 = files.iter().map(cost).sum();
+    let share = (total / threads as u64 + 1).max(MIN_BLOCK_BYTES);
+    if threads < 2 || total <= share || query.filter.limit.is_some() {
+        return vec![whole(files)];
+    }
+    // Only scalars of one file can be read in parts: other kinds carry metadata along, and attempts count from the first record.
+    let may_split = query.kind == Kind::Scalar && !query.columns.plugin && !query.columns.attempt;
+    let mut blocks = vec![Block::new()];
+    let mut used = 0;
+    let mut seen = std::collections::HashSet::new();
+    let mut earlier = std::collections::HashSet::new();
+    for (number, file) in files.iter().enumerate() {
+        let mut piece = Piece { file: number, start: 0, end: None, continues: earlier.contains(file.run.as_str()) };
+        loop {
+            let room = share.saturating_sub(used);
+            let left = file.len.saturating_sub(piece.start);
+            if left + FILE_COST_BYTES <= room + share / 8 {
+                used += left + FILE_COST_BYTES;
+                break;
+            }
+            let at = piece.start + room;
+            let division = if may_split && room > 0 && left > room { division(file, at, opened) } else { None };
+            if let Some(end) = division {
+                blocks.last_mut().expect("there is one").push(Piece { end: Some(end), ..piece });
+                piece = Piece { start: end, continues: true, ..piece };
+            } else if used == 0 {
+                used += left;
+                break;
+            }
+            blocks.push(Block::new());
+            used = 0;
+            earlier.extend(seen.drain());
+            piece.continues |= earlier.contains(file.run.as_str());
+        }
+        blocks.last_mut().expect("there is one").push(piece);
+        seen.insert(file.run.as_str());
+    }
+    blocks
+}
+
+/// A place at or behind `at` where a record of the file verifies.
+fn division(file: &EventFile, at: u64, opened: &mut u64) -> Option<u64> {
+    let mut input = File::open(&file.path).ok()?;
+    *opened += 1;
+    let mut budget = Budget::of_bytes(2 * DIVISION_REACH);
+    let mut search = Search { input: &mut input, file_len: file.len, budget: &mut budget };
+    match search.find(at, at.saturating_add(DIVISION_REACH).min(file.len)) {
+        Ok(Next::At(offset)) if offset < file.len => Some(offset),
+        _ => None,
+    }
+}
+
+/// What became of a block.
+struct Done<'q> {
+    rows: Rows<'q>,
+    damages: Vec<Damage>,
+    files_opened: u64,
+    /// Where reading each piece ended.
+    ends: Vec<u64>,
+}
+
+/// Reads the blocks, each on a thread; `None` if they were divided in the wrong places.
+fn read_blocks(files: &[EventFile], query: &Query<'_>, blocks: &[Block]) -> Result<Option<Outcome>, ReadError> {
+    let stop = AtomicBool::new(false);
+    let stop = &stop;
+    let (kind, columns, filter) = (query.kind, query.columns, query.filter);
+    let finish = |done: Done<'_>| {
+        let (records, unresolved) = (done.rows.records(), done.rows.is_unresolved());
+        (done.damages, done.files_opened, done.ends, records, unresolved, done.rows.finish())
+    };
+    let done = thread::scope(|scope| {
+        let others: Vec<_> = blocks[1..]
+            .iter()
+            .map(|block| {
+                let work = move || finish(read_block(files, block, kind, columns, filter, &mut || stop.load(Ordering::Relaxed)));
+                thread::Builder::new().name("tfruns-read".to_owned()).spawn_scoped(scope, work)
+            })
+            .collect();
+        let mut ask = || {
+            if !stop.load(Ordering::Relaxed) && (query.interrupted)() {
+                stop.store(true, Ordering::Relaxed);
+            }
+            stop.load(Ordering::Relaxed)
+        };
+        let mut done = vec![finish(read_block(files, &blocks[0], kind, columns, filter, &mut ask))];
+        for (handle, block) in others.into_iter().zip(&blocks[1..]) {
+            match handle {
+                Ok(handle) => {
+                    while !handle.is_finished() {
+                        thread::park_timeout(Duration::from_micros(200));
+                        ask();
+                    }
+                    done.push(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+                }
+                // No more threads to be had: the work is done here.
+                Err(_) => done.push(finish(read_block(files, block, kind, columns, filter, &mut ask))),
+            }
+        }
+        done
+    });
+    if stop.load(Ordering::Relaxed) {
+        return Err(ReadError::Interrupted);
+    }
+    let mut outcome = Outcome::default();
+    for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in blocks.iter().zip(done) {
+        let lands = block.iter().zip(ends).all(|(piece, end)| piece.end.is_none_or(|expected| expected == end));
+        if unresolved || !lands {
+            return Ok(None);
+        }
+        outcome.batches.push(batch);
+        outcome.attempts.push(attempts);
+        outcome.damages.extend(damages);
+        outcome.files_opened += files_opened;
+        outcome.records += records;
+    }
+    Ok(Some(outcome))
+}
+
+fn read_block<'q>(
+    files: &[EventFile],
+    block: &[Piece],
+    kind: Kind,
+    columns: Columns,
+    filter: Filter<'q>,
+    stop: &mut dyn FnMut() -> bool,
+) -> Done<'q> {
+    let mut done =
+        Done { rows: Rows::new(kind, columns, filter), damages: Vec::new(), files_opened: 0, ends: Vec::new() };
+    let length = |piece: &Piece| piece.end.unwrap_or(files[piece.file].len) - piece.start;
+    let mut progress = Progress { read: 0, to_come: block.iter().map(length).sum() };
+    let mut window = Vec::new();
+    for piece in block {
+        if done.rows.is_full() || stop() {
+            break;
+        }
+        let file = &files[piece.file];
+        let path = file.path.to_string_lossy();
+        let place = Place {
+            run: &file.run,
+            source: &file.source,
+            logdir: &file.logdir,
+            file: &path,
+            number: piece.file as u32,
+        };
+        done.rows.begin_file(&place, piece.continues);
+        let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress };
+        match scan.read(piece, std::mem::take(&mut window), stop) {
+            Ok((end, used)) => {
+                window = used;
+                done.ends.push(end);
+            }
+            Err(error) => {
+                let message = format!("{}: {error}", file.path.display());
+                let reason = Reason::Io { errno: error.raw_os_error(), message };
+                scan.lose(piece.start, file.len - piece.start, reason);
+                done.ends.push(u64::MAX);
+            }
+        }
+        let mut damages = scan.damages;
+        for damage in &mut damages {
+            damage.recovered = done.rows.records() - damage.recovered;
+        }
+        done.damages.append(&mut damages);
+        progress.read += length(piece);
+        progress.to_come -= length(piece);
+        done.files_opened += 1;
+    }
+    done
+}
+
+/// How far a block has got, in bytes.
+#[derive(Clone, Copy, Debug)]
+struct Progress {
+    read: u64,
+    to_come: u64,
+}
+
+/// One file being read.
+struct FileScan<'a, 'q> {
+    file: &'a EventFile,
+    rows: &'a mut Rows<'q>,
+    damages: Vec<Damage>,
+    progress: Progress,
+}
+
+impl FileScan<'_, '_> {
+    /// Reads a piece; where it ended, and the window for the next one.
+    fn read(&mut self, piece: &Piece, window: Vec<u8>, stop: &mut dyn FnMut() -> bool) -> io::Result<(u64, Vec<u8>)> {
+        let mut input = File::open(&self.file.path)?;
+        if piece.start > 0 {
+            input.seek(SeekFrom::Start(piece.start))?;
+        }
+        let mut reader = RecordReader::with_window(input, piece.start, self.file.len, window);
+        let mut budget = Budget::of_file(self.file.len);
+        let until = piece.end.unwrap_or(u64::MAX);
+        let mut rounds = 0u32;
+        loop {
+            let frame = self.records(&mut reader, until);
+            match frame {
+                None => break,
+                Some(frame @ (Frame::Short | Frame::Partial { .. })) if !reader.reaches_beyond(frame) => {
+                    let read = reader.offset() - piece.start;
+                    rounds += 1;
+                    if rounds % 16 == 0 && stop() {
+                        break;
+                    }
+                    if !reader.fill()? {
+                        break;
+                    }
+                    let Progress { read: before, to_come } = self.progress;
+                    self.rows.foresee(before + read, to_come.saturating_sub(read), reader.rest().1);
+                }
+                Some(frame) => {
+                    let offset = reader.offset();
+                    let mut search =
+                        Search { input: reader.input_mut(), file_len: self.file.len, budget: &mut budget };
+                    let next = search.behind(offset, frame)?;
+                    if stop() || !self.step_over(&mut reader, offset, frame, next)? {
+                        break;
+                    }
+                }
+            }
+        }
+        Ok((reader.offset(), reader.into_window()))
+    }
+
+    /// Takes the records at hand that begin before `until`; what stopped it, if that was not `until`.
+    #[inline]
+    fn records(&mut self, reader: &mut RecordReader<File>, until: u64) -> Option<Frame> {
+        let base = reader.offset();
+        let (bytes, len) = reader.rest();
+        let until = usize::try_from(until.saturating_sub(base)).unwrap_or(usize::MAX);
+        let mut at = 0;
+        let stopped = loop {
+            if at >= until || self.rows.is_full() {
+                break None;
+            }
+            match frame_at(&bytes[at..len]) {
+                Frame::Record { len } => {
+                    let offset = base + at as u64;
+                    if let Err(error) = self.rows.record(&bytes[at + HEADER_LEN..], len, offset) {
+                        self.lose(offset, (len + OVERHEAD) as u64, Reason::Event(error));
+                    }
+                    at += len + OVERHEAD;
+                }
+                other => break Some(other),
+            }
+        };
+        reader.advance(at);
+        stopped
+    }
+
+    /// Goes on where `next` says; `false` if there is nothing to go on with.
+    fn step_over(
+        &mut self,
+        reader: &mut RecordReader<File>,
+        offset: u64,
+        frame: Frame,
+        next: Next,
+    ) -> io::Result<bool> {
+        let reason = match frame {
+            Frame::BadHeader => Reason::Header,
+            Frame::BadPayload { .. } => Reason::Payload,
+            Frame::Zeros => Reason::Zeros,
+            _ => Reason::Length,
+        };
+        let is_tail = matches!(frame, Frame::Short | Frame::Partial { .. } | Frame::Zeros);
+        match next {
+            Next::At(next) => {
+                self.lose(offset, next - offset, reason);
+                reader.input_mut().seek(SeekFrom::Start(next))?;
+                reader.reposition(next);
+                Ok(true)
+            }
+            Next::Nothing if is_tail => Ok(false),
+            Next::Nothing => {
+                self.lose(offset, self.file.len - offset, reason);
+                Ok(false)
+            }
+            Next::GaveUp => {
+                self.lose(offset, self.file.len - offset, Reason::GaveUp);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Notes lost bytes. Until the file's end is reached, `recovered` holds how many records came before them.
+    fn lose(&mut self, offset: u64, bytes: u64, reason: Reason) {
+        let recovered = self.rows.records();
+        self.damages.push(Damage { path: self.file.path.clone(), offset, bytes, reason, recovered });
+    }
+}
