@@ -3,6 +3,7 @@
 from tfruns_rs._core import __version__ as __version__
 from tfruns_rs.tfevents import EventWriter as EventWriter
 from tfruns_rs.tfevents import as_event as as_event
+from tfruns_rs.tfevents import collect_events as collect_events
 from tfruns_rs.tfevents import flush as flush
 from tfruns_rs.tfevents import get_default_logdir as get_default_logdir
 from tfruns_rs.tfevents import get_global_step as get_global_step

@@ -1,15 +1,17 @@
 """The border: the compiled part of tfruns_rs, typed. `stubtest` checks this file against the binary."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
-from typing_extensions import Buffer
+from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
     "ArrowStream",
+    "EventFiles",
     "EventWriter",
     "Heartbeat",
+    "ReadReport",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
@@ -21,7 +23,9 @@ __all__ = [
     "exit_writers",
     "flush_writers",
     "forget_runs",
+    "list_event_files",
     "pack_source",
+    "read_events",
     "read_run",
     "scan_runs",
     "unique_run_dir",
@@ -29,6 +33,32 @@ __all__ = [
 ]
 
 __version__: str
+
+@final
+class ArrowStream:
+    def __arrow_c_stream__(self, requested_schema: object = None) -> CapsuleType: ...
+
+@final
+class EventFiles:
+    def __len__(self) -> int: ...
+    @property
+    def runs(self) -> list[str]: ...
+    @property
+    def paths(self) -> list[str]: ...
+    @property
+    def sizes(self) -> list[int]: ...
+    def select(self, numbers: Sequence[int]) -> EventFiles: ...
+
+@final
+class ReadReport:
+    @property
+    def losses(self) -> list[tuple[str, int, int, str, int, int | None]]: ...
+    @property
+    def attempts(self) -> list[list[tuple[str, float, float]]]: ...
+    @property
+    def files_opened(self) -> int: ...
+    @property
+    def records(self) -> int: ...
 
 def encode_metadata(plugin_name: str, content: bytes, display_name: str, description: str) -> bytes: ...
 def encode_scalar(value: float, exact: bool, metadata: bytes) -> bytes: ...
@@ -131,10 +161,6 @@ def after_fork_in_parent() -> None: ...
 def after_fork_in_child() -> None: ...
 
 @final
-class ArrowStream:
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object: ...
-
-@final
 class Heartbeat:
     def __new__(cls, path: str | os.PathLike[str], pid: int, interval_secs: float = 10.0) -> Self: ...
     def stop(self) -> None: ...
@@ -152,3 +178,15 @@ def scan_runs(
 ) -> ArrowStream: ...
 def unique_run_dir(runs_dir: str | os.PathLike[str], seconds_scale: int = 0) -> str: ...
 def write_atomic(path: str | os.PathLike[str], data: bytes, durable: bool = False) -> None: ...
+def list_event_files(logdirs: Sequence[str | os.PathLike[str]], fold: bool) -> EventFiles: ...
+def read_events(
+    files: EventFiles,
+    kind: str,
+    columns: Sequence[str],
+    *,
+    tag_filter: Callable[[str], bool] | None = None,
+    steps: Sequence[tuple[int, int]] | None = None,
+    wall_time: tuple[float, float] | None = None,
+    limit: int | None = None,
+    threads: int = 0,
+) -> tuple[ArrowStream, ReadReport]: ...

@@ -33,6 +33,10 @@ class CorruptRecordError(TfrunsError, ValueError):
     offset: int | None = None
 
 
+class CorruptRecordWarning(UserWarning):
+    """An event file holds damaged bytes; what could be read was."""
+
+
 class LogdirNotFoundError(TfrunsError, FileNotFoundError):
     """There is no such log directory."""
 

@@ -62,7 +62,9 @@ impl Texts {
 pub fn text_column(views: Vec<u128>, texts: &Buffer, nulls: Option<NullBuffer>) -> ArrayRef {
     #[allow(unsafe_code)]
     // SAFETY: a view holds its string or points to one in `texts`, as `Texts::view` made it from a `&str`.
-    let column = unsafe { StringViewArray::new_unchecked(ScalarBuffer::from(views), vec![texts.clone()].into(), nulls) };
+    let column = unsafe {
+        StringViewArray::new_unchecked(ScalarBuffer::from(views), vec![texts.clone()].into(), nulls)
+    };
     Arc::new(column)
 }
 
@@ -103,7 +105,8 @@ impl Blobs {
         let nulls = nulls(self.valid);
         #[allow(unsafe_code)]
         // SAFETY: `push` made every view out of the bytes it appended to the block it names.
-        let column = unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(self.views), blocks.into(), nulls) };
+        let column =
+            unsafe { BinaryViewArray::new_unchecked(ScalarBuffer::from(self.views), blocks.into(), nulls) };
         Arc::new(column)
     }
 }
@@ -171,7 +174,8 @@ mod tests {
         }
         let column = blobs.finish();
         column.to_data().validate_full().unwrap();
-        let got: Vec<Option<Vec<u8>>> = column.as_binary_view().iter().map(|row| row.map(<[u8]>::to_vec)).collect();
+        let got: Vec<Option<Vec<u8>>> =
+            column.as_binary_view().iter().map(|row| row.map(<[u8]>::to_vec)).collect();
         assert_eq!(got, rows);
     }
 

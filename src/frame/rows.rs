@@ -18,8 +18,8 @@ use super::column::{Texts, nulls, reserve, text_column};
 use super::summary::{Summaries, TagMetadata, summary_fields};
 use crate::event::proto;
 use crate::event::walk::{
-    Content, Event, Metadata, Tensor, Value, WalkError, What, Wire, fields, is_session_start, normalise, scalar_value,
-    values,
+    Content, Event, Metadata, Tensor, Value, WalkError, What, Wire, fields, is_session_start, normalise,
+    scalar_value, values,
 };
 
 /// What a row is.
@@ -183,7 +183,8 @@ impl Template {
             block[..bytes.len()].copy_from_slice(bytes);
             block
         };
-        let blocks = suffix.chunks(BLOCK).zip(mask.chunks(BLOCK)).map(|(bytes, mask)| (block(bytes), block(mask)));
+        let blocks =
+            suffix.chunks(BLOCK).zip(mask.chunks(BLOCK)).map(|(bytes, mask)| (block(bytes), block(mask)));
         let blocks = blocks.collect();
         Self { len: suffix.len(), blocks, hole, tag: 0, wanted: true, epoch: 0, follower: 0, sibling: 0 }
     }
@@ -280,7 +281,7 @@ impl<'q> Rows<'q> {
     /// No rows yet.
     pub fn new(kind: Kind, columns: Columns, filter: Filter<'q>) -> Self {
         // The first template is nobody's: it has a length that no record has.
-        let nobody = Template { len: usize::MAX, ..Template::new(&[], Hole::Float32(0)) };
+        let nobody = Template { len: usize::MAX, ..Template::new(&[0; 4], Hole::Float32(0)) };
         Self {
             kind,
             columns,
@@ -436,7 +437,8 @@ impl<'q> Rows<'q> {
         }
         let (mut at, mut step) = (9, 0);
         if head[9] == 0x10 {
-            let Some((value, taken)) = short_varint(u64::from_le_bytes(*head.last_chunk().expect("18 bytes")))
+            let Some((value, taken)) =
+                short_varint(u64::from_le_bytes(*head.last_chunk().expect("18 bytes")))
             else {
                 return false;
             };
@@ -728,7 +730,8 @@ impl<'q> Rows<'q> {
                 std::mem::take(&mut self.summaries).finish(&texts, Vec::new()),
             ]),
             Kind::Event => {
-                let leading = vec![text(std::mem::take(&mut self.tag)), text(std::mem::take(&mut self.plugin))];
+                let leading =
+                    vec![text(std::mem::take(&mut self.tag)), text(std::mem::take(&mut self.plugin))];
                 let summaries = std::mem::take(&mut self.summaries).finish(&texts, leading);
                 let ends = std::iter::once(0).chain(std::mem::take(&mut self.list_ends)).collect();
                 let versions = std::mem::take(&mut self.file_version);

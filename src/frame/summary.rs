@@ -118,7 +118,8 @@ impl Summaries {
             }
             Content::Tensor(message) => {
                 tensor = Tensor::walk(message).ok();
-                has_data = tensor.as_ref().is_some_and(|tensor| tensor.append_data(&mut self.scratch).is_ok());
+                has_data =
+                    tensor.as_ref().is_some_and(|tensor| tensor.append_data(&mut self.scratch).is_ok());
                 (kind, dtype) = ("tensor", tensor.as_ref().map(|tensor| tensor.dtype));
                 shape = tensor.as_ref().map(|tensor| &tensor.shape[..]);
             }

@@ -33,12 +33,14 @@ pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
     let name = logdir.to_string_lossy().into_owned();
     if !metadata.is_dir() {
         let directory = std::path::absolute(logdir)?;
-        let run = directory.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let run =
+            directory.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
         return Ok(vec![event_file(logdir.to_path_buf(), run, name, metadata.len(), fold)]);
     }
     std::fs::read_dir(logdir)?;
     let walk = WalkDir::new(logdir).follow_links(true).sort_by_file_name();
-    let visible = |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible =
+        |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
     let mut files = Vec::new();
     let mut runs: Option<(PathBuf, String)> = None;
     for entry in walk.into_iter().filter_entry(visible).filter_map(Result::ok) {
@@ -107,7 +109,10 @@ mod tests {
 
     fn listed(root: &Path, fold: bool) -> Vec<(String, String)> {
         let files = discover(root, fold).unwrap();
-        files.into_iter().map(|file| (file.run, file.path.file_name().unwrap().to_string_lossy().into())).collect()
+        files
+            .into_iter()
+            .map(|file| (file.run, file.path.file_name().unwrap().to_string_lossy().into()))
+            .collect()
     }
 
     #[test]

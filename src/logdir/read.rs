@@ -176,7 +176,8 @@ fn divide(files: &[EventFile], query: &Query<'_>, threads: usize, opened: &mut u
     let mut seen = std::collections::HashSet::new();
     let mut earlier = std::collections::HashSet::new();
     for (number, file) in files.iter().enumerate() {
-        let mut piece = Piece { file: number, start: 0, end: None, continues: earlier.contains(file.run.as_str()) };
+        let mut piece =
+            Piece { file: number, start: 0, end: None, continues: earlier.contains(file.run.as_str()) };
         loop {
             let room = share.saturating_sub(used);
             let left = file.len.saturating_sub(piece.start);
@@ -185,7 +186,8 @@ fn divide(files: &[EventFile], query: &Query<'_>, threads: usize, opened: &mut u
                 break;
             }
             let at = piece.start + room;
-            let division = if may_split && room > 0 && left > room { division(file, at, opened) } else { None };
+            let division =
+                if may_split && room > 0 && left > room { division(file, at, opened) } else { None };
             if let Some(end) = division {
                 blocks.last_mut().expect("there is one").push(Piece { end: Some(end), ..piece });
                 piece = Piece { start: end, continues: true, ..piece };
@@ -226,7 +228,11 @@ struct Done<'q> {
 }
 
 /// Reads the blocks, each on a thread; `None` if they were divided in the wrong places.
-fn read_blocks(files: &[EventFile], query: &Query<'_>, blocks: &[Block]) -> Result<Option<Outcome>, ReadError> {
+fn read_blocks(
+    files: &[EventFile],
+    query: &Query<'_>,
+    blocks: &[Block],
+) -> Result<Option<Outcome>, ReadError> {
     let stop = AtomicBool::new(false);
     let stop = &stop;
     let (kind, columns, filter) = (query.kind, query.columns, query.filter);
@@ -238,7 +244,11 @@ fn read_blocks(files: &[EventFile], query: &Query<'_>, blocks: &[Block]) -> Resu
         let others: Vec<_> = blocks[1..]
             .iter()
             .map(|block| {
-                let work = move || finish(read_block(files, block, kind, columns, filter, &mut || stop.load(Ordering::Relaxed)));
+                let work = move || {
+                    finish(read_block(files, block, kind, columns, filter, &mut || {
+                        stop.load(Ordering::Relaxed)
+                    }))
+                };
                 thread::Builder::new().name("tfruns-read".to_owned()).spawn_scoped(scope, work)
             })
             .collect();
@@ -268,8 +278,11 @@ fn read_blocks(files: &[EventFile], query: &Query<'_>, blocks: &[Block]) -> Resu
         return Err(ReadError::Interrupted);
     }
     let mut outcome = Outcome::default();
-    for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in blocks.iter().zip(done) {
-        let lands = block.iter().zip(ends).all(|(piece, end)| piece.end.is_none_or(|expected| expected == end));
+    for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in
+        blocks.iter().zip(done)
+    {
+        let lands =
+            block.iter().zip(ends).all(|(piece, end)| piece.end.is_none_or(|expected| expected == end));
         if unresolved || !lands {
             return Ok(None);
         }
@@ -290,8 +303,12 @@ fn read_block<'q>(
     filter: Filter<'q>,
     stop: &mut dyn FnMut() -> bool,
 ) -> Done<'q> {
-    let mut done =
-        Done { rows: Rows::new(kind, columns, filter), damages: Vec::new(), files_opened: 0, ends: Vec::new() };
+    let mut done = Done {
+        rows: Rows::new(kind, columns, filter),
+        damages: Vec::new(),
+        files_opened: 0,
+        ends: Vec::new(),
+    };
     let length = |piece: &Piece| piece.end.unwrap_or(files[piece.file].len) - piece.start;
     let mut progress = Progress { read: 0, to_come: block.iter().map(length).sum() };
     let mut window = Vec::new();
@@ -351,7 +368,12 @@ struct FileScan<'a, 'q> {
 
 impl FileScan<'_, '_> {
     /// Reads a piece; where it ended, and the window for the next one.
-    fn read(&mut self, piece: &Piece, window: Vec<u8>, stop: &mut dyn FnMut() -> bool) -> io::Result<(u64, Vec<u8>)> {
+    fn read(
+        &mut self,
+        piece: &Piece,
+        window: Vec<u8>,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> io::Result<(u64, Vec<u8>)> {
         let mut input = File::open(&self.file.path)?;
         if piece.start > 0 {
             input.seek(SeekFrom::Start(piece.start))?;

@@ -166,7 +166,8 @@ impl<R: Read> RecordReader<R> {
             self.window.resize(2 * len - PADDING, 0);
         }
         let to_come = self.file_len.saturating_sub(self.base + self.filled as u64);
-        let end = (self.window.len() - PADDING).min(self.filled.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX)));
+        let end = (self.window.len() - PADDING)
+            .min(self.filled.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX)));
         let mut got = false;
         while self.filled < end {
             match self.input.read(&mut self.window[self.filled..end]) {

@@ -67,7 +67,11 @@ impl<R: Read + Seek> Search<'_, R> {
         match frame {
             Frame::BadPayload { len } => {
                 let end = offset + (len + OVERHEAD) as u64;
-                if self.may_follow(end)? { Ok(Next::At(end)) } else { self.find(offset + HEADER_LEN as u64, u64::MAX) }
+                if self.may_follow(end)? {
+                    Ok(Next::At(end))
+                } else {
+                    self.find(offset + HEADER_LEN as u64, u64::MAX)
+                }
             }
             Frame::BadHeader => match self.mend(offset)? {
                 Some(end) => Ok(Next::At(end)),
@@ -94,7 +98,8 @@ impl<R: Read + Seek> Search<'_, R> {
             let len = len ^ 1 << bit;
             if len < self.file_len && length_crc(len) == crc {
                 let end = offset + OVERHEAD as u64 + len;
-                let is_record = self.is_payload(offset, len)? || (end <= self.file_len && self.may_follow(end)?);
+                let is_record =
+                    self.is_payload(offset, len)? || (end <= self.file_len && self.may_follow(end)?);
                 return Ok(is_record.then_some(end));
             }
         }

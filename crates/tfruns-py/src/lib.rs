@@ -6,6 +6,7 @@ mod arrow;
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
 mod runs;
+mod reader;
 mod values;
 mod writer;
 
@@ -22,6 +23,7 @@ mod _core {
     use crate::runs::{
         Heartbeat, forget_runs, pack_source, read_run, scan_runs, unique_run_dir, write_atomic,
     };
+    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]
     use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
 

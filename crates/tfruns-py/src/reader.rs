@@ -1,0 +1,169 @@
+//! Reading event files, as Python sees it.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::sync::Mutex;
+
+use pyo3::prelude::*;
+use tfruns_rs::frame::{Columns, Filter, Kind, schema};
+use tfruns_rs::logdir::{self, EventFile, Query, ReadError, Reason};
+
+use crate::arrow::ArrowStream;
+use crate::errors::{error, os_error};
+
+/// Event files, in the order in which they are read.
+#[pyclass(frozen, module = "tfruns_rs._core")]
+pub struct EventFiles {
+    files: Vec<EventFile>,
+}
+
+#[pymethods]
+impl EventFiles {
+    fn __len__(&self) -> usize {
+        self.files.len()
+    }
+
+    /// The run of each file.
+    #[getter]
+    fn runs(&self) -> Vec<&str> {
+        self.files.iter().map(|file| file.run.as_str()).collect()
+    }
+
+    /// The path of each file.
+    #[getter]
+    fn paths(&self) -> Vec<&OsStr> {
+        self.files.iter().map(|file| file.path.as_os_str()).collect()
+    }
+
+    /// The length of each file when it was listed, in bytes.
+    #[getter]
+    fn sizes(&self) -> Vec<u64> {
+        self.files.iter().map(|file| file.len).collect()
+    }
+
+    /// The files with these numbers.
+    fn select(&self, numbers: Vec<usize>) -> Self {
+        Self { files: numbers.into_iter().filter_map(|number| self.files.get(number).cloned()).collect() }
+    }
+}
+
+/// Lists the event files of several logdirs.
+#[pyfunction]
+pub fn list_event_files(py: Python<'_>, logdirs: Vec<PathBuf>, fold: bool) -> PyResult<EventFiles> {
+    let files = py.detach(|| {
+        let mut files = Vec::new();
+        for logdir in &logdirs {
+            match logdir::discover(logdir, fold) {
+                Ok(found) => files.extend(found),
+                Err(error) => return Err((logdir, error)),
+            }
+        }
+        Ok(files)
+    });
+    files.map(|files| EventFiles { files }).map_err(|(logdir, problem)| match problem.kind() {
+        std::io::ErrorKind::NotFound => {
+            error(py, "LogdirNotFoundError", format!("there is no log directory {}", logdir.display()))
+        }
+        _ => os_error(&problem, logdir),
+    })
+}
+
+/// A lost part of a file: path, offset, bytes, reason, records recovered behind it, errno.
+type Loss = (OsString, u64, u64, String, u64, Option<i32>);
+
+/// What reading gave besides the frame.
+#[pyclass(frozen, get_all, module = "tfruns_rs._core")]
+pub struct ReadReport {
+    /// What was lost: path, offset, bytes, reason, records recovered behind it, errno.
+    losses: Vec<Loss>,
+    /// Of each batch its attempts: key, start, last wall time.
+    attempts: Vec<Vec<(String, f64, f64)>>,
+    files_opened: u64,
+    records: u64,
+}
+
+fn kind_of(name: &str) -> PyResult<Kind> {
+    match name {
+        "scalar" => Ok(Kind::Scalar),
+        "summary" => Ok(Kind::Summary),
+        "any" => Ok(Kind::Event),
+        _ => Err(pyo3::exceptions::PyValueError::new_err(format!("no kind of frame: {name}"))),
+    }
+}
+
+fn columns_of(names: &[String]) -> Columns {
+    let has = |name: &str| names.iter().any(|known| known == name);
+    Columns {
+        plugin: has("plugin"),
+        summary: has("summary"),
+        source: has("source"),
+        logdir: has("logdir"),
+        file: has("file"),
+        offset: has("offset"),
+        attempt: has("attempt"),
+    }
+}
+
+/// Reads event files into a frame. `tag_filter` is called once for each tag name.
+#[pyfunction]
+#[pyo3(signature = (files, kind, columns, *, tag_filter = None, steps = None, wall_time = None, limit = None, threads = 0))]
+#[allow(clippy::too_many_arguments)] // keyword-only in Python
+pub fn read_events(
+    py: Python<'_>,
+    files: &EventFiles,
+    kind: &str,
+    columns: Vec<String>,
+    tag_filter: Option<Py<PyAny>>,
+    steps: Option<Vec<(i64, i64)>>,
+    wall_time: Option<(f64, f64)>,
+    limit: Option<u64>,
+    threads: usize,
+) -> PyResult<(ArrowStream, ReadReport)> {
+    let kind = kind_of(kind)?;
+    let mut columns = columns_of(&columns);
+    columns.plugin &= kind == Kind::Scalar;
+    columns.summary &= kind == Kind::Scalar;
+    let raised: Mutex<Option<PyErr>> = Mutex::new(None);
+    let keep = |error: PyErr| {
+        raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+    };
+    let outcome = py.detach(|| {
+        let tag = |tag: &str| {
+            let filter = tag_filter.as_ref();
+            let wanted = Python::attach(|py| {
+                filter.map_or(Ok(true), |filter| filter.call1(py, (tag,))?.is_truthy(py))
+            });
+            wanted.map_err(keep).unwrap_or(false)
+        };
+        let interrupted = || Python::attach(|py| py.check_signals().map_err(keep).is_err());
+        let filter =
+            Filter { tag: tag_filter.is_some().then_some(&tag), steps: steps.as_deref(), wall_time, limit };
+        logdir::read(&files.files, &Query { kind, columns, filter, threads, interrupted: &interrupted })
+    });
+    if let Some(raised) = raised.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        return Err(raised);
+    }
+    let outcome =
+        outcome.map_err(|ReadError::Interrupted| pyo3::exceptions::PyKeyboardInterrupt::new_err(()))?;
+    let loss = |damage: logdir::Damage| {
+        let errno = if let Reason::Io { errno, .. } = damage.reason { errno } else { None };
+        (
+            damage.path.into_os_string(),
+            damage.offset,
+            damage.bytes,
+            damage.reason.to_string(),
+            damage.recovered,
+            errno,
+        )
+    };
+    let attempts = |attempts: Vec<tfruns_rs::frame::rows::Attempt>| {
+        attempts.into_iter().map(|attempt| (attempt.key, attempt.start, attempt.last)).collect()
+    };
+    let report = ReadReport {
+        losses: outcome.damages.into_iter().map(loss).collect(),
+        attempts: outcome.attempts.into_iter().map(attempts).collect(),
+        files_opened: outcome.files_opened,
+        records: outcome.records,
+    };
+    Ok((ArrowStream::new(schema(kind, columns), outcome.batches), report))
+}

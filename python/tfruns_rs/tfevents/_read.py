@@ -1,0 +1,181 @@
+"""Event files to frames: `collect_events`."""
+
+from __future__ import annotations
+
+import fnmatch
+import glob
+import os
+import re
+import warnings
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from tfruns_rs import _core
+from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning, LogdirNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import polars as pl
+
+Path: TypeAlias = "str | os.PathLike[str]"
+Logdirs: TypeAlias = "Path | Sequence[Path]"
+Names: TypeAlias = "str | re.Pattern[str] | Sequence[str | re.Pattern[str]]"
+Steps: TypeAlias = "int | range | tuple[int | None, int | None]"
+Kind: TypeAlias = Literal["any", "summary", "scalar"]
+OnCorrupt: TypeAlias = Literal["warn", "raise", "skip"]
+
+EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
+_MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
+
+
+def collect_events(
+    logdir: Logdirs | None = None,
+    n: int | None = None,
+    type: Kind = "any",  # noqa: A002 - R's name
+    *,
+    run: Names | None = None,
+    tag: Names | None = None,
+    step: Steps | None = None,
+    columns: Sequence[str] = (),
+    on_corrupt: OnCorrupt = "warn",
+    categorical: bool = False,
+) -> pl.DataFrame:
+    """Collects all events of a logdir in a frame.
+
+    Files are read in the order of their paths, depth first, and records in the order of the file; nothing is left
+    out, sampled or merged.
+
+    Args:
+        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        n: How many events (that pass the filters) to collect at most; all if left out.
+        type: What a row is: `"any"` event, a `"summary"` value or a `"scalar"` value.
+        run: Names of the runs to read, or patterns (`"train*"`, `re.compile(...)`).
+        tag: Names of the tags to read, or patterns.
+        step: The step to read, a `range` of them, or the first and the last (None for open ends).
+        columns: Further columns: plugin, summary, source, logdir, file, offset, attempt. With `source`, runs named
+            `<run>@<host>-<rank>` are read as `<run>`.
+        on_corrupt: What to do about damaged records: `"warn"` once and go on behind them, `"raise"`
+            `CorruptRecordError`, or `"skip"` them silently.
+        categorical: Whether run and tag are categorical columns instead of strings.
+
+    Returns:
+        A frame whose schema depends on `type` and `columns` only:
+
+        - `"scalar"`: run, tag, step, wall_time (seconds since the epoch), value (Float64)
+        - `"summary"`: run, tag, plugin, step, wall_time, value (null if no scalar), summary (a struct)
+        - `"any"`: run, step, wall_time, what, file_version, summary (a list of structs)
+
+    Raises:
+        LogdirNotFoundError: There is no such logdir.
+        CorruptRecordError: A record is damaged and `on_corrupt="raise"`.
+        ValueError: An argument makes no sense.
+
+    Examples:
+        >>> import tempfile, tfruns_rs as tfr
+        >>> tfr.collect_events(tempfile.mkdtemp(), type="scalar").schema.names()
+        ['run', 'tag', 'step', 'wall_time', 'value']
+    """
+    import polars as pl
+
+    _check_choice("type", type, ("any", "summary", "scalar"))
+    _check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+    if n is not None and n <= 0:
+        raise ValueError("`n` must be positive or None")
+    logdirs = resolve_logdirs(logdir)
+    wanted = check_columns(columns, several=len(logdirs) > 1)
+    files = _core.list_event_files(logdirs, "source" in wanted)
+    if run is not None:
+        takes = name_filter(run)
+        files = files.select([number for number, name in enumerate(files.runs) if takes(name)])
+    stream, report = _core.read_events(
+        files,
+        type,
+        wanted,
+        tag_filter=None if tag is None else name_filter(tag),
+        steps=None if step is None else step_ranges(step),
+        limit=n,
+    )
+    tell_losses(report, on_corrupt)
+    frame = pl.DataFrame(stream)
+    if categorical:
+        names = [name for name in ("run", "tag") if name in frame.columns]
+        frame = frame.with_columns(pl.col(names).cast(pl.Categorical))
+    return frame
+
+
+def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
+    """The paths that `logdir` means: globs are resolved, nothing is listed yet."""
+    if logdir is None:
+        from tfruns_rs.tfevents._logdir import get_default_logdir
+
+        return [os.fspath(get_default_logdir())]
+    if isinstance(logdir, (str, os.PathLike)):
+        path = os.path.expanduser(os.fspath(logdir))  # noqa: PTH111 - a Path would change what the user wrote
+        if glob.has_magic(path) and not os.path.lexists(path):
+            found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
+            if not found:
+                raise LogdirNotFoundError(f"no log directory matches {path}")
+            return found
+        return [path]
+    return [path for one in logdir for path in resolve_logdirs(one)]
+
+
+def check_columns(columns: Sequence[str], *, several: bool) -> list[str]:
+    """The extra columns, the logdir's included if there are several."""
+    wanted = [columns] if isinstance(columns, str) else list(columns)
+    unknown = [name for name in wanted if name not in EXTRA_COLUMNS]
+    if unknown:
+        raise ValueError(f"no such column: {', '.join(unknown)}; there are {', '.join(EXTRA_COLUMNS)}")
+    return [*wanted, "logdir"] if several and "logdir" not in wanted else wanted
+
+
+def name_filter(names: Names) -> Callable[[str], bool]:
+    """Whether a name is one of `names` or matches one as a pattern."""
+    patterns = [names] if isinstance(names, (str, re.Pattern)) else list(names)
+
+    def takes(name: str) -> bool:
+        return any(
+            name == pattern or fnmatch.fnmatchcase(name, pattern)
+            if isinstance(pattern, str)
+            else pattern.search(name) is not None
+            for pattern in patterns
+        )
+
+    return takes
+
+
+def step_ranges(step: Steps) -> list[tuple[int, int]]:
+    """Steps as sorted ranges, ends included."""
+    if isinstance(step, range):
+        if not step:
+            return []
+        first, last = min(step[0], step[-1]), max(step[0], step[-1])
+        return [(first, last)] if abs(step.step) == 1 else [(one, one) for one in sorted(step)]
+    if isinstance(step, tuple):
+        first, last = step
+        first, last = _MIN_STEP if first is None else first, _MAX_STEP if last is None else last
+        return [(first, last)] if first <= last else []
+    return [(step, step)]
+
+
+def tell_losses(report: _core.ReadReport, on_corrupt: OnCorrupt) -> None:
+    """Warns of what was lost, or raises."""
+    if not report.losses or on_corrupt == "skip":
+        return
+    path, offset, lost, reason, recovered, errno = report.losses[0]
+    if on_corrupt == "raise" and errno is not None:
+        raise OSError(errno, os.strerror(errno), path)
+    message = f"{path}: {lost} bytes lost at offset {offset} ({reason}), {recovered} records read behind them"
+    if on_corrupt == "raise":
+        error = CorruptRecordError(message)
+        error.path, error.offset = path, offset
+        raise error
+    more = len(report.losses) - 1
+    if more:
+        message += f"; and {more} more, see verify_events()"
+    warnings.warn(message, CorruptRecordWarning, stacklevel=3)
+
+
+def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, not {value!r}")
