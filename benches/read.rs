@@ -11,12 +11,13 @@ use tfruns_rs::tfrecord::RecordReader;
 
 const TAGS: [&str; 5] = ["loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"];
 
-fn scalars(events: usize, metadata: &[u8]) -> Vec<u8> {
+#[allow(clippy::cast_sign_loss)] // counts from zero
+fn scalars(events: i32, metadata: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for i in 0..events {
         let mut fields = Vec::new();
-        put_scalar_fields(&mut fields, 1.0 / (i + 3) as f64, !metadata.is_empty(), metadata);
-        append_value_event(&mut bytes, 1.7e9 + i as f64, (i / 5) as i64, TAGS[i % 5], &fields);
+        put_scalar_fields(&mut fields, 1.0 / f64::from(i + 3), !metadata.is_empty(), metadata);
+        append_value_event(&mut bytes, 1.7e9 + f64::from(i), i64::from(i / 5), TAGS[i as usize % 5], &fields);
     }
     bytes
 }

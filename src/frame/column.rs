@@ -3,6 +3,8 @@
 //! A run or a tag is written into a shared buffer once; a row holds sixteen bytes that point there (Arrow's
 //! `Utf8View`), so handing a million rows over, joining and filtering them copies no text.
 
+#![allow(clippy::cast_possible_truncation)] // a view's numbers are 32 bits wide; what they count is kept below
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -11,6 +13,9 @@ use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
 
 /// Strings up to this length stand in the view itself.
 const INLINE_LEN: usize = 12;
+
+/// The most that the shared buffer may hold: an offset has 31 bits.
+const MAX_TEXTS_LEN: usize = i32::MAX as usize;
 
 /// A block of blob bytes; a view's offset is 32 bits wide.
 const BLOB_BLOCK_LEN: usize = 16 << 20;
@@ -37,7 +42,7 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The view of `text`. The buffer they share holds 4 GiB; what is beyond is cut away to nothing.
+    /// The view of `text`; an empty one once the buffer they share is full.
     pub fn view(&mut self, text: &str) -> u128 {
         if text.len() <= INLINE_LEN {
             return view(text.as_bytes(), 0, 0);
@@ -45,8 +50,10 @@ impl Texts {
         if let Some(&known) = self.views.get(text) {
             return known;
         }
-        let Ok(offset) = i32::try_from(self.bytes.len() + text.len()) else { return 0 };
-        let view = view(text.as_bytes(), 0, offset as u32 - text.len() as u32);
+        if self.bytes.len() + text.len() > MAX_TEXTS_LEN {
+            return 0;
+        }
+        let view = view(text.as_bytes(), 0, self.bytes.len() as u32);
         self.bytes.extend_from_slice(text.as_bytes());
         self.views.insert(text.into(), view);
         view

@@ -5,6 +5,8 @@
 //! all bytes but the value's are equal, so is all that a walk could find, and the walk is left out. Which template to
 //! try is foretold by which one followed the last time. Whatever does not match is walked.
 
+#![allow(clippy::cast_possible_truncation)] // files, runs and attempts are counted in 32 bits
+
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -237,6 +239,7 @@ fn short_varint(word: u64) -> Option<(u64, usize)> {
 
 /// The rows of one block of files, in the order they were read.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools)] // each is one fact, in any combination
 pub struct Rows<'q> {
     kind: Kind,
     columns: Columns,
@@ -364,9 +367,8 @@ impl<'q> Rows<'q> {
         if has_room || bytes_read == 0 || self.kind != Kind::Scalar {
             return;
         }
-        let share = bytes_to_come as f64 / bytes_read as f64;
-        let more = (self.len() as f64 * share * 1.02) as usize + 64;
-        let rows = self.len() + more;
+        let expected = self.len() as u128 * u128::from(bytes_to_come) / u128::from(bytes_read);
+        let rows = self.len() + expected as usize + expected as usize / 64 + 64;
         reserve(&mut self.tag, rows);
         reserve(&mut self.step, rows);
         reserve(&mut self.wall_time, rows);
@@ -650,7 +652,7 @@ impl<'q> Rows<'q> {
         let version = if let What::FileVersion(version) = event.what { Some(version) } else { None };
         self.file_version.push(version.map_or(0, |version| self.texts.view(version)));
         self.has_file_version.push(version.is_some());
-        self.list_ends.push(self.summaries.len() as i32);
+        self.list_ends.push(i32::try_from(self.summaries.len()).unwrap_or(i32::MAX));
         self.has_value.push(matches!(event.what, What::Summary(_)));
         if self.columns.offset {
             self.offset.push(offset.cast_signed());
@@ -700,6 +702,10 @@ impl<'q> Rows<'q> {
     }
 
     /// The frame.
+    ///
+    /// # Panics
+    ///
+    /// Never: the columns are those of the schema.
     pub fn finish(mut self) -> (RecordBatch, Vec<Attempt>) {
         self.end_span();
         let rows = self.len();

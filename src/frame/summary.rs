@@ -144,7 +144,7 @@ impl Summaries {
         self.kind.push(texts.view(kind));
         self.dtype.push(dtype.map(|dtype| texts.view(dtype.name())));
         self.shapes.extend_from_slice(shape.unwrap_or_default());
-        self.shape_ends.push(self.shapes.len() as i32);
+        self.shape_ends.push(i32::try_from(self.shapes.len()).unwrap_or(i32::MAX));
         self.shape_valid.push(shape.is_some());
         self.display_name.push(metadata.and_then(|metadata| metadata.display_name));
         self.description.push(metadata.and_then(|metadata| metadata.description));

@@ -323,7 +323,7 @@ fn read_block<'q>(
             source: &file.source,
             logdir: &file.logdir,
             file: &path,
-            number: piece.file as u32,
+            number: u32::try_from(piece.file).unwrap_or(u32::MAX),
         };
         done.rows.begin_file(&place, piece.continues);
         let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress };
@@ -389,7 +389,7 @@ impl FileScan<'_, '_> {
                 Some(frame @ (Frame::Short | Frame::Partial { .. })) if !reader.reaches_beyond(frame) => {
                     let read = reader.offset() - piece.start;
                     rounds += 1;
-                    if rounds % 16 == 0 && stop() {
+                    if rounds.is_multiple_of(16) && stop() {
                         break;
                     }
                     if !reader.fill()? {

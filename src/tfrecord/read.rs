@@ -5,6 +5,9 @@
 //!
 //! A length is believed only as far as the file reaches: no header makes the reader take memory.
 
+#![allow(clippy::cast_possible_truncation)] // a length is compared with what is in memory before it becomes usize
+#![allow(clippy::missing_panics_doc)] // a header has twelve bytes
+
 use std::io::{self, Read};
 
 use super::{HEADER_LEN, OVERHEAD};

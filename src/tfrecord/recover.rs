@@ -8,6 +8,9 @@
 //! A file made for the purpose can hold a right header with a huge length at every place, so the bytes that
 //! searching may run checksums over are bounded ([`Budget`]).
 
+#![allow(clippy::cast_possible_truncation)] // a length is compared with the file's before it becomes usize
+#![allow(clippy::missing_panics_doc)] // a header has twelve bytes
+
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::read::header_len;

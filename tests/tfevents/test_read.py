@@ -163,9 +163,7 @@ def test_one_value_is_spread_to_the_shape(tmp_path):
 
 def test_metadata_is_carried_from_the_first_value_of_a_tag_within_its_run(tmp_path):
     tensor = tensor_util.make_tensor_proto(np.float32(2))
-    first = event(
-        Value(tag="x", tensor=tensor, metadata=metadata("scalars", b"\1", "Name", "Words")), step=0
-    )
+    first = event(Value(tag="x", tensor=tensor, metadata=metadata("scalars", b"\1", "Name", "Words")), step=0)
     later = event(Value(tag="x", tensor=tensor), step=1)
     write_file(tmp_path / "a", [version(), first, later], "1.tfevents")
     write_file(tmp_path / "a", [version(), later], "2.tfevents")

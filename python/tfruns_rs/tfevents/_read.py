@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning, LogdirNotFoundError
@@ -42,8 +42,8 @@ def collect_events(
 ) -> pl.DataFrame:
     """Collects all events of a logdir in a frame.
 
-    Files are read in the order of their paths, depth first, and records in the order of the file; nothing is left
-    out, sampled or merged.
+    Files are read in the order of their paths, depth first, and records in the order of the file; nothing is
+    left out, sampled or merged.
 
     Args:
         logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
@@ -52,8 +52,8 @@ def collect_events(
         run: Names of the runs to read, or patterns (`"train*"`, `re.compile(...)`).
         tag: Names of the tags to read, or patterns.
         step: The step to read, a `range` of them, or the first and the last (None for open ends).
-        columns: Further columns: plugin, summary, source, logdir, file, offset, attempt. With `source`, runs named
-            `<run>@<host>-<rank>` are read as `<run>`.
+        columns: Further columns: plugin, summary, source, logdir, file, offset, attempt. With `source`, runs
+            named `<run>@<host>-<rank>` are read as `<run>`.
         on_corrupt: What to do about damaged records: `"warn"` once and go on behind them, `"raise"`
             `CorruptRecordError`, or `"skip"` them silently.
         categorical: Whether run and tag are categorical columns instead of strings.
@@ -75,7 +75,7 @@ def collect_events(
         >>> tfr.collect_events(tempfile.mkdtemp(), type="scalar").schema.names()
         ['run', 'tag', 'step', 'wall_time', 'value']
     """
-    import polars as pl
+    import polars as pl  # noqa: PLC0415 - `import tfruns_rs` stays light
 
     _check_choice("type", type, ("any", "summary", "scalar"))
     _check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
@@ -106,11 +106,11 @@ def collect_events(
 def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
     """The paths that `logdir` means: globs are resolved, nothing is listed yet."""
     if logdir is None:
-        from tfruns_rs.tfevents._logdir import get_default_logdir
+        from tfruns_rs.tfevents._logdir import get_default_logdir  # noqa: PLC0415
 
         return [os.fspath(get_default_logdir())]
     if isinstance(logdir, (str, os.PathLike)):
-        path = os.path.expanduser(os.fspath(logdir))  # noqa: PTH111 - a Path would change what the user wrote
+        path = os.path.expanduser(os.fspath(cast("Path", logdir)))  # noqa: PTH111 - a Path would change what the user wrote
         if glob.has_magic(path) and not os.path.lexists(path):
             found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
             if not found:
