@@ -7,7 +7,7 @@ import glob
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast
+from typing import TYPE_CHECKING, Literal, TypeAlias, TypeGuard, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning, LogdirNotFoundError
@@ -109,15 +109,20 @@ def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
         from tfruns_rs.tfevents._logdir import get_default_logdir  # noqa: PLC0415
 
         return [os.fspath(get_default_logdir())]
-    if isinstance(logdir, (str, os.PathLike)):
-        path = os.path.expanduser(os.fspath(cast("Path", logdir)))  # noqa: PTH111 - a Path would change what the user wrote
+    if _is_path(logdir):
+        written: str = os.fspath(logdir)
+        path = os.path.expanduser(written)  # noqa: PTH111 - a Path would change what the user wrote
         if glob.has_magic(path) and not os.path.lexists(path):
             found = sorted(glob.glob(path, recursive=True))  # noqa: PTH207
             if not found:
                 raise LogdirNotFoundError(f"no log directory matches {path}")
             return found
         return [path]
-    return [path for one in logdir for path in resolve_logdirs(one)]
+    return [path for one in cast("Sequence[Path]", logdir) for path in resolve_logdirs(one)]
+
+
+def _is_path(logdir: Logdirs) -> TypeGuard[Path]:
+    return isinstance(logdir, (str, os.PathLike))
 
 
 def check_columns(columns: Sequence[str], *, several: bool) -> list[str]:
