@@ -20,10 +20,11 @@ mod _core {
     #[pymodule_export]
     use crate::arrow::ArrowStream;
     #[pymodule_export]
+    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
+    #[pymodule_export]
     use crate::runs::{
         Heartbeat, forget_runs, pack_source, read_run, scan_runs, unique_run_dir, write_atomic,
     };
-    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]
     use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
 

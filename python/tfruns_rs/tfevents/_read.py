@@ -75,7 +75,7 @@ def collect_events(
         >>> tfr.collect_events(tempfile.mkdtemp(), type="scalar").schema.names()
         ['run', 'tag', 'step', 'wall_time', 'value']
     """
-    import polars as pl  # noqa: PLC0415 - `import tfruns_rs` stays light
+    import polars as pl
 
     _check_choice("type", type, ("any", "summary", "scalar"))
     _check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
@@ -106,7 +106,7 @@ def collect_events(
 def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
     """The paths that `logdir` means: globs are resolved, nothing is listed yet."""
     if logdir is None:
-        from tfruns_rs.tfevents._logdir import get_default_logdir  # noqa: PLC0415
+        from tfruns_rs.tfevents._logdir import get_default_logdir
 
         return [os.fspath(get_default_logdir())]
     if _is_path(logdir):
