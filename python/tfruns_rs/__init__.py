@@ -15,8 +15,14 @@ from tfruns_rs.tfevents import summary_metadata as summary_metadata
 from tfruns_rs.tfevents import summary_scalar as summary_scalar
 from tfruns_rs.tfevents import summary_text as summary_text
 from tfruns_rs.tfevents import with_logdir as with_logdir
+from tfruns_rs.tfruns import Flags as Flags
 from tfruns_rs.tfruns import RunInfo as RunInfo
 from tfruns_rs.tfruns import as_run_dir as as_run_dir
+from tfruns_rs.tfruns import flag_boolean as flag_boolean
+from tfruns_rs.tfruns import flag_integer as flag_integer
+from tfruns_rs.tfruns import flag_numeric as flag_numeric
+from tfruns_rs.tfruns import flag_string as flag_string
+from tfruns_rs.tfruns import flags as flags
 from tfruns_rs.tfruns import is_run_active as is_run_active
 from tfruns_rs.tfruns import latest_run as latest_run
 from tfruns_rs.tfruns import ls_runs as ls_runs

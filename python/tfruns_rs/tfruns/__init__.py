@@ -4,6 +4,12 @@
 `_run_metadata` writes into them; `_ls_runs` and `_run_info` read.
 """
 
+from tfruns_rs.tfruns._flag import flag_boolean as flag_boolean
+from tfruns_rs.tfruns._flag import flag_integer as flag_integer
+from tfruns_rs.tfruns._flag import flag_numeric as flag_numeric
+from tfruns_rs.tfruns._flag import flag_string as flag_string
+from tfruns_rs.tfruns._flags import Flags as Flags
+from tfruns_rs.tfruns._flags import flags as flags
 from tfruns_rs.tfruns._ls_runs import ls_runs as ls_runs
 from tfruns_rs.tfruns._options import option_context as option_context
 from tfruns_rs.tfruns._options import options as options
