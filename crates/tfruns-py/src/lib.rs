@@ -5,8 +5,8 @@
 mod arrow;
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
-mod runs;
 mod reader;
+mod runs;
 mod values;
 mod writer;
 

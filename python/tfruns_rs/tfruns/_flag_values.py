@@ -109,7 +109,7 @@ def _section(sections: Mapping[str, dict[str, Any]], name: str, through: tuple[s
 
 
 def default_arguments() -> list[str]:
-    """The command line of a script; nothing in a notebook kernel or under pytest, whose arguments are not ours."""
+    """The command line of a script; nothing in a notebook or under pytest, whose arguments are not ours."""
     if "ipykernel" in sys.modules or "_pytest" in sys.modules:
         return []
     return sys.argv[1:]
