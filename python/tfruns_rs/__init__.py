@@ -1,5 +1,8 @@
 """Training runs and TensorBoard event files: local-first, backed by Rust, answered in Polars."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from tfruns_rs._core import __version__ as __version__
 from tfruns_rs.tfevents import EventWriter as EventWriter
 from tfruns_rs.tfevents import as_event as as_event
@@ -33,3 +36,35 @@ from tfruns_rs.tfruns import run_info as run_info
 from tfruns_rs.tfruns import unique_run_dir as unique_run_dir
 from tfruns_rs.tfruns import write_run_data as write_run_data
 from tfruns_rs.tfruns import write_run_metadata as write_run_metadata
+
+if TYPE_CHECKING:
+    from tfruns_rs.tracking import Artifact as Artifact
+    from tfruns_rs.tracking import Run as Run
+    from tfruns_rs.tracking import active_run as active_run
+    from tfruns_rs.tracking import create_artifact as create_artifact
+    from tfruns_rs.tracking import create_run as create_run
+    from tfruns_rs.tracking import init as init
+    from tfruns_rs.tracking import load_artifact as load_artifact
+    from tfruns_rs.tracking import load_run as load_run
+
+_LATER = {
+    "tfruns_rs.tracking": (
+        "Artifact",
+        "Run",
+        "active_run",
+        "create_artifact",
+        "create_run",
+        "init",
+        "load_artifact",
+        "load_run",
+    ),
+}
+"""What a script that only logs does not need: imported when it is asked for."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _LATER.items():
+        if name in names:
+            value = globals()[name] = getattr(import_module(module), name)
+            return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

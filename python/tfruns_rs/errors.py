@@ -1,7 +1,7 @@
 """What can go wrong, as classes.
 
-Every error of this library is a `TfrunsError` and also the built-in a Python user would catch. Trouble with files
-themselves stays a plain `OSError` (`FileNotFoundError`, `PermissionError`, …) with its errno and path.
+Every error of this library is a `TfrunsError` and also the built-in a Python user would catch. Trouble with
+files themselves stays a plain `OSError` (`FileNotFoundError`, `PermissionError`, …) with its errno and path.
 """
 
 
@@ -18,7 +18,7 @@ class WriterClosedError(TfrunsError, ValueError):
 
 
 class BufferFullError(TfrunsError, RuntimeError):
-    """The writer's buffer is full and `on_full="raise"` was asked for. The record was not taken; try again."""
+    """The writer's buffer is full and `on_full="raise"` was asked for. The record was not taken."""
 
 
 class CorruptRecordError(TfrunsError, ValueError):
@@ -65,3 +65,34 @@ class TrainingRunError(TfrunsError, RuntimeError):
 
 class MissingExtraError(TfrunsError, ImportError):
     """An optional part is not installed; the message says what to install."""
+
+
+class RunMetadataError(TfrunsError, KeyError):
+    """The metadata of a run or artifact lack a key."""
+
+    def __str__(self) -> str:
+        return Exception.__str__(self)
+
+
+class RunClosedError(TfrunsError, RuntimeError):
+    """A run that has ended, or was opened for reading, was asked to change."""
+
+
+class ArtifactError(TfrunsError, RuntimeError):
+    """An artifact that is frozen, damaged, or was given a file that is not there."""
+
+
+class NotLoggedInError(TfrunsError, RuntimeError):
+    """There is no destination: `login(url)` comes first."""
+
+
+class FolderNotFoundError(TfrunsError, ValueError):
+    """The destination has no such folder, and `make_folder` was not asked for."""
+
+
+class ConflictError(TfrunsError, RuntimeError):
+    """Another run or artifact has the name, or a download meets something else in its place."""
+
+
+class UploadError(TfrunsError, RuntimeError):
+    """An upload or download did not get through. Doing it again goes on where it stopped."""

@@ -229,7 +229,7 @@ class _NotebookViewer(MetricsViewer):
         self._draw()
 
     def _draw(self) -> None:
-        from IPython.display import display  # pyright: ignore  # noqa: PGH003, PLC0415 - only in a notebook
+        from IPython.display import display  # pyright: ignore  # noqa: PGH003 - only in a notebook
 
         start = time.monotonic()
         content = {"text/html": notebook_html(self._charts), "text/plain": _words(self._charts)}

@@ -1,0 +1,78 @@
+"""`run.json`: what a run is besides what R's tfruns keeps, shared by all processes that speak about the run.
+
+Every change reads the file, changes it and replaces it under a lock, so that ranks that register tables and a
+parent that ends the run don't lose each other's words. Keys that nobody here knows are kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
+
+from tfruns_rs import _core
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator
+
+META_DIR = "tfruns.d"
+FORMAT = 1
+
+
+def read_json(path: str) -> dict[str, Any]:
+    """An object; empty where the file is missing or is none."""
+    try:
+        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as cheap as it gets
+            value = json.load(file)
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        return {}
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def write_json(path: str, value: Any) -> None:
+    """Replaces a file by a document, at once."""
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    _core.write_atomic(path, text.encode() + b"\n")
+
+
+@contextmanager
+def locked(path: str) -> Generator[None]:
+    """Holds a lock beside `path`. Where the system has none, the replaced file alone keeps readers safe."""
+    directory, name = os.path.split(path)
+    lock = f"{directory}/.{name.removeprefix('.')}.lock"
+    handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        try:
+            import fcntl
+        except ImportError:
+            pass
+        else:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def path_of(run_dir: str) -> str:
+    """Where a run's record is."""
+    return os.path.join(run_dir, META_DIR, "run.json")  # noqa: PTH118
+
+
+def read(run_dir: str) -> dict[str, Any]:
+    """A run's record; empty where there is none."""
+    return read_json(path_of(run_dir))
+
+
+def update(run_dir: str, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+    """Changes a run's record; returns what it is then. Nothing is written if nothing changes."""
+    path = path_of(run_dir)
+    with locked(path):
+        record = read_json(path)
+        before = json.dumps(record)
+        record.setdefault("format", FORMAT)
+        change(record)
+        if json.dumps(record) != before:
+            write_json(path, record)
+    return record

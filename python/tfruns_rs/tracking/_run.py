@@ -1,0 +1,567 @@
+"""`Run`: one training as an object.
+
+A run lives in its run directory, which `ls_runs()` lists like any other. Its metrics are the events in
+`logs/`, one directory a type, so TensorBoard shows them; there is no second store. A `Run` made by its
+constructor has no directory and keeps everything in memory.
+"""
+
+from __future__ import annotations
+
+import copy
+import operator
+import os
+import time
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, cast
+
+from tfruns_rs.errors import RunClosedError, RunMetadataError
+from tfruns_rs.tracking import _associations, _record
+from tfruns_rs.tracking._hparams import HParams
+from tfruns_rs.tracking._names import check_type, timestamp
+from tfruns_rs.tracking._session import Session, error_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    import polars as pl
+
+    Metrics = dict[str, list[dict[str, dict[str, Any]]]]
+
+STATUSES = ("Running", "Complete", "Error")
+RUNNING, COMPLETE, ERROR = STATUSES
+KEYS = {
+    "name": "name",
+    "labels": "labels",
+    "description": "description",
+    "startTimestamp": "start_timestamp",
+    "endTimestamp": "end_timestamp",
+    "status": "status",
+    "alternativeName": "alternative_name",
+    "associations": "associations",
+    "remote": "remote",
+}
+"""The keys of `to_dict()`, and those of `run.json`."""
+_STATUS_OF = {"completed": COMPLETE, "failed": ERROR, "interrupted": ERROR, "killed": ERROR, "invalid": ERROR}
+
+
+class Run:
+    """A run of a training: what it is, what it was given, what it produced, and where it came from.
+
+    `create_run()` starts one and `load_run()` opens one; the constructor makes one in memory.
+
+    Args:
+        metadata: `name, labels, description, startTimestamp, endTimestamp, status, alternativeName,
+            associations, remote`, as `to_dict()` returns them. More keys are kept in `extra`.
+        hparams: Hyperparameters; anything but a mapping is ignored.
+        metrics: Metrics by type: `{"value": {name: number}, "sequence": {"epoch", "step", "timestamp"}}`
+            each.
+        platform: What is known of the machine.
+        git: What is known of the sources.
+
+    Raises:
+        RunMetadataError: Keys are missing; the message names them. It is a `KeyError`.
+        ValueError: The status is none of "Running", "Complete", "Error".
+
+    Attributes:
+        extra: Metadata that `to_dict()` does not know.
+
+    Examples:
+        >>> run = create_run(name="mnist", hparams={"lr": 0.01}, runs_dir=tmp_path)
+        >>> run.log("train", {"loss": 0.25}, step=100, epoch=1)
+        >>> run.finish()
+        >>> run.status, run.metrics["train"][0]["value"]
+        ('Complete', {'loss': 0.25})
+    """
+
+    extra: dict[str, Any]
+
+    def __init__(
+        self,
+        metadata: Mapping[str, Any],
+        hparams: Mapping[str, Any] | None = None,
+        metrics: Mapping[str, Any] | None = None,
+        platform: Mapping[str, Any] | None = None,
+        git: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._dir: str | None = None
+        self._session: Session | None = None
+        self._values: dict[str, Any] = {}
+        self.parse_from_dict(metadata)
+        given = hparams if isinstance(hparams, Mapping) else None  # pyright: ignore[reportUnnecessaryIsInstance]
+        self._hparams = HParams(given, self._hparams_changed)
+        self._metrics = cast("Metrics", copy.deepcopy(dict(metrics or {})))
+        self._environment: dict[str, Any] = {"platform": dict(platform or {}), "git": dict(git or {})}
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        """The name it was given."""
+        return self._values["name"]
+
+    @property
+    def alternative_name(self) -> str:
+        """`<name>_<yymmdd>_<HHMMSS>_<6 characters>`: what identifies the run wherever it is uploaded to."""
+        return self._values["alternative_name"]
+
+    @property
+    def labels(self) -> list[str]:
+        """Labels; set a new list to change them."""
+        return list(self._values["labels"])
+
+    @labels.setter
+    def labels(self, labels: Iterable[str]) -> None:
+        self._change(labels=texts("labels", labels))
+
+    @property
+    def description(self) -> str:
+        """A description; may be set."""
+        return self._values["description"]
+
+    @description.setter
+    def description(self, description: str) -> None:
+        self._change(description=str(description))
+
+    @property
+    def start_timestamp(self) -> str:
+        """When it started: ISO 8601 with the local offset."""
+        return self._values["start_timestamp"]
+
+    @property
+    def end_timestamp(self) -> str | None:
+        """When it ended; None while it runs."""
+        return self._values["end_timestamp"]
+
+    @property
+    def status(self) -> str:
+        """One of "Running", "Complete" or "Error"; a run whose process is proven dead is "Error"."""
+        if self._session is not None or self._dir is None:
+            return self._values["status"]
+        return _STATUS_OF.get(self.effective_status, RUNNING)
+
+    @property
+    def effective_status(self) -> str:
+        """The status in the words of `ls_runs()`, judged now: "killed" and "stale" beside "running"."""
+        if self._dir is None:
+            return {RUNNING: "running", COMPLETE: "completed", ERROR: "failed"}[self._values["status"]]
+        import polars as pl
+
+        from tfruns_rs import _core
+
+        stream = _core.read_run(self._dir)
+        return "invalid" if stream is None else pl.DataFrame(stream)["status"][0]
+
+    @property
+    def local(self) -> str | None:
+        """The run's directory, absolute; None for a run in memory."""
+        return self._dir
+
+    @property
+    def url(self) -> Any:
+        """The run's directory as a `Url`.
+
+        Raises:
+            RunClosedError: The run has no directory.
+        """
+        from pathlib import Path
+
+        return Path(self._directory())
+
+    @property
+    def associations(self) -> dict[str, list[dict[str, str]]]:
+        """What was marked as input and output."""
+        return copy.deepcopy(self._values["associations"])
+
+    asso = associations
+
+    @property
+    def remote(self) -> list[dict[str, str]]:
+        """Uploads and downloads, oldest first: action, timestamp, host, path, id."""
+        return copy.deepcopy(self._values["remote"])
+
+    # What it was given and what it produced
+
+    @property
+    def hparams(self) -> HParams:
+        """Hyperparameters: a mapping whose changes are written at once. May be set as a whole."""
+        return self._hparams
+
+    @hparams.setter
+    def hparams(self, values: Mapping[str, Any]) -> None:
+        fresh = HParams(values, self._hparams_changed)
+        self._hparams_changed(fresh)
+        self._hparams = fresh
+
+    @property
+    def metrics(self) -> Metrics:
+        """Metrics by type, one entry a call of `log`, in the order of the calls."""
+        if self._dir is None:
+            return self._metrics
+        from tfruns_rs.tracking._metrics import metrics_of, read_metrics
+
+        self._flush()
+        return metrics_of(read_metrics(self._dir))
+
+    def metrics_frame(self) -> pl.DataFrame:
+        """Metrics as a frame, one row a value.
+
+        Returns:
+            `type, name` (String), `step, epoch` (Int64), `timestamp` (Datetime in UTC), `value` (Float64),
+            `canonical_type` (String: "train" for "training", "val" for "validation", …).
+        """
+        from tfruns_rs.tracking import _metrics
+
+        if self._dir is None:
+            return _metrics.public_frame(_metrics.frame_of(self._metrics))
+        self._flush()
+        return _metrics.public_frame(_metrics.read_metrics(self._dir))
+
+    @property
+    def platform(self) -> dict[str, Any]:
+        """The machine it ran on, as it was when the run started."""
+        return self.environment.get("platform") or {}
+
+    @property
+    def git(self) -> dict[str, Any]:
+        """The sources it was made of, as they were when the run started."""
+        return self.environment.get("git") or {}
+
+    @property
+    def environment(self) -> dict[str, Any]:
+        """Platform, git and command line."""
+        if self._dir is None:
+            return self._environment
+        return _record.read_json(f"{self._dir}/{_record.META_DIR}/environment.json")
+
+    def log(self, type: str, metrics: Mapping[str, Any], step: int, epoch: int | None = None) -> None:  # noqa: A002 - the original's name
+        """Logs a set of metrics.
+
+        Args:
+            type: "train" (or "training"), "val" (or "validate", "validation"), "test" (or "testing", "eval",
+                "evaluate", "evaluation"), or any other; it names a directory of event files.
+            metrics: Numbers by name: Python's, or scalars and one-element arrays of any library. NaN and the
+                infinities are kept.
+            step: The step they belong to. A whole float (3.0) is accepted.
+            epoch: The epoch they belong to.
+
+        Raises:
+            TypeError: A metric that is no number; nothing is logged then.
+            ValueError: No metrics, or a type that can't be a directory.
+            RunClosedError: The run was opened for reading.
+        """
+        kind = check_type(type)
+        values = {check_metric(name): number(name, value) for name, value in metrics.items()}
+        if not values:
+            raise ValueError("there are no metrics to log")
+        step = whole("step", step)
+        epoch = None if epoch is None else whole("epoch", epoch)
+        now = time.time()
+        if self._session is not None:
+            if not self._session.is_open:
+                import warnings
+
+                warnings.warn(
+                    f"run {self.name!r} has ended; its metrics are logged all the same", stacklevel=2
+                )
+            self._session.log(kind, values, step, epoch, now)
+        elif self._dir is None:
+            sequence = {"epoch": epoch, "step": step, "timestamp": timestamp(now)}
+            self._metrics.setdefault(kind, []).append({"value": values, "sequence": sequence})
+        else:
+            raise self._read_only("log")
+
+    # What it read and made
+
+    def mark_input(self, resource: Any) -> None:
+        """Marks what the run reads: an artifact, a table, another run, a `Url` or path, a model or dataset.
+
+        Marking it again changes nothing.
+
+        Raises:
+            TypeError: It is no such thing.
+        """
+        self._mark("input", resource)
+
+    def mark_output(self, resource: Any) -> None:
+        """Marks what the run made; see `mark_input`. An artifact is frozen by it.
+
+        Raises:
+            TypeError: It is no such thing.
+        """
+        entry = _associations.entry_of(resource)
+        if entry["kind"] == "Artifact" and hasattr(resource, "freeze"):
+            resource.freeze()
+        self._mark("output", resource)
+
+    def _mark(self, role: str, resource: Any) -> None:
+        entry = _associations.entry_of(resource)
+
+        def mark(record: dict[str, Any]) -> None:
+            associations = record.setdefault("associations", {"input": [], "output": []})
+            _associations.add(associations.setdefault(role, []), entry)
+
+        self._update(mark)
+
+    # Its metrics tables
+
+    @property
+    def metric_infos(self) -> list[dict[str, Any]]:
+        """The registered metrics tables: url (relative to the run), file_size, stream_name, row_count."""
+        return list(_record.read(self._directory()).get("metric_infos", []))
+
+    def update_metrics(
+        self, infos: Iterable[Mapping[str, Any]] | None = None, *, validate: bool = True
+    ) -> None:
+        """Registers metrics tables; those that are registered already stay as they are.
+
+        Args:
+            infos: As `MetricsTableWriter.get_written_metrics_infos()` returns them; by default all tables
+                that lie in the run's directory.
+            validate: Whether to look if the tables are there.
+
+        Raises:
+            FileNotFoundError: There is no such table.
+        """
+        directory = self._directory()
+        if infos is None:
+            infos = _table_infos(directory)
+        fresh = [{**info, "url": self._relative(info["url"])} for info in infos]
+        for info in fresh if validate else []:
+            if not os.path.isdir(os.path.join(directory, info["url"])):  # noqa: PTH112, PTH118
+                raise FileNotFoundError(f"there is no metrics table {info['url']} in {directory}")
+
+        def register(record: dict[str, Any]) -> None:
+            present = record.setdefault("metric_infos", [])
+            known = {info["url"] for info in present}
+            for info in fresh:
+                if info["url"] not in known:
+                    known.add(info["url"])
+                    present.append(info)
+
+        _record.update(directory, register)
+
+    def _relative(self, url: Any) -> str:
+        path = str(url).removeprefix("file://").removeprefix("./")
+        if os.path.isabs(path):  # noqa: PTH117
+            path = os.path.relpath(os.path.realpath(path), os.path.realpath(self._directory()))
+        return os.path.normpath(path).replace(os.sep, "/")
+
+    # Its end
+
+    def finish(self, *_args: Any, **_kwargs: Any) -> None:
+        """Ends the run: its status is "Complete".
+
+        Raises:
+            RunClosedError: It has ended before.
+        """
+        self._end(COMPLETE, None)
+
+    def fail(self, error: BaseException | str) -> None:
+        """Ends the run: its status is "Error".
+
+        Raises:
+            RunClosedError: It has ended before.
+        """
+        if isinstance(error, BaseException):
+            self._end(ERROR, error_of(error, error.__traceback__))
+        else:
+            self._end(ERROR, {"message": error, "traceback": []})
+
+    def _end(self, status: str, error: dict[str, Any] | None) -> None:
+        if self._dir is not None and self._session is None:
+            raise self._read_only("finish")
+        if self._values["status"] != RUNNING:
+            raise RunClosedError(f"run {self.name!r} has ended before, with status {self._values['status']}")
+        now = time.time() if self._session is None else self._session.end(status, error)
+        self._values.update(status=status, end_timestamp=timestamp(now))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._values["status"] == RUNNING and (self._session is not None or self._dir is None):
+            if error is None:
+                self.finish()
+            else:
+                self.fail(error)
+
+    # As a document
+
+    def to_dict(self) -> dict[str, Any]:
+        """The metadata as a document: `kind` and the nine keys that the constructor takes."""
+        values = {**self._values, "status": self.status}
+        return {"kind": "Run", **{key: copy.deepcopy(values[field]) for key, field in KEYS.items()}}
+
+    def parse_from_dict(self, data: Mapping[str, Any]) -> None:
+        """Takes over the metadata of a document that `to_dict()` made.
+
+        Raises:
+            RunMetadataError: Keys are missing.
+            ValueError: The status is unknown.
+        """
+        self._values, self.extra = parse_metadata(data)
+        if self._dir is not None:
+            self._change(**self._values)
+
+    def __repr__(self) -> str:
+        where = f", local={self._dir!r}" if self._dir else ""
+        return f"Run(name={self.name!r}, status={self._values['status']!r}{where})"
+
+    # Inside
+
+    def _bind(self, directory: str, session: Session | None) -> Self:
+        """Ties the object to a run directory; with a session it takes metrics."""
+        self._dir, self._session = directory, session
+        return self
+
+    def _directory(self) -> str:
+        if self._dir is None:
+            raise RunClosedError(f"run {self.name!r} has no directory: create_run() makes one with it")
+        return self._dir
+
+    def _flush(self) -> None:
+        if self._session is not None:
+            self._session.flush()
+
+    def _read_only(self, what: str) -> RunClosedError:
+        return RunClosedError(
+            f"can't {what}: run {self.name!r} was opened for reading;"
+            " load_run(path, resume=True) goes on with it"
+        )
+
+    def _change(self, **values: Any) -> None:
+        def change(record: dict[str, Any]) -> None:
+            record.update(values)
+
+        self._update(change)
+
+    def _update(self, change: Callable[[dict[str, Any]], object]) -> None:
+        """Changes the metadata, and their file where there is one."""
+        if self._dir is None:
+            change(self._values)
+            return
+        given = {field: self._values[field] for field in KEYS.values()}
+
+        def merged(record: dict[str, Any]) -> None:
+            for field, value in given.items():
+                record.setdefault(field, value)
+            change(record)
+
+        record = _record.update(self._dir, merged)
+        self._values.update({field: copy.deepcopy(record[field]) for field in KEYS.values()})
+
+    def _hparams_changed(self, hparams: HParams) -> None:
+        if self._dir is None:
+            return
+        if self._session is None:
+            raise self._read_only("change hyperparameters")
+        from tfruns_rs.tracking._hparams_file import write_hparams
+
+        write_hparams(self._dir, hparams.as_dict())
+
+
+def parse_metadata(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The nine values under their own names, and what else there is."""
+    missing = [key for key in KEYS if key not in data]
+    if missing:
+        raise RunMetadataError(f"the metadata lack {', '.join(missing)}")
+    if data["status"] not in STATUSES:
+        raise ValueError(f"the status is {data['status']!r}; it is one of {', '.join(STATUSES)}")
+    values = {field: copy.deepcopy(data[key]) for key, field in KEYS.items()}
+    values["labels"] = list(values["labels"] or [])
+    values["remote"] = list(values["remote"] or [])
+    associations = cast("dict[str, Any]", values["associations"] or {})
+    values["associations"] = {role: list(associations.get(role) or []) for role in _associations.ROLES}
+    return values, {
+        key: copy.deepcopy(value) for key, value in data.items() if key not in KEYS and key != "kind"
+    }
+
+
+def texts(what: str, values: Iterable[str]) -> list[str]:
+    """The values as a list of text.
+
+    Raises:
+        TypeError: They are not.
+    """
+    found = list(values)
+    if isinstance(values, str) or not all(isinstance(value, str) for value in found):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"{what} are a list of str")
+    return found
+
+
+def _table_infos(directory: str) -> list[dict[str, Any]]:
+    """What the tables of a run say of themselves."""
+    root = f"{directory}/metrics_tables"
+    found: list[dict[str, Any]] = []
+    for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:  # noqa: PTH112, PTH208
+        table = _record.read_json(f"{root}/{name}/table.json")
+        if table:
+            found.append(
+                {
+                    "url": f"metrics_tables/{name}",
+                    "file_size": os.path.getsize(f"{root}/{name}/data.parquet"),  # noqa: PTH202
+                    "stream_name": table.get("stream_name", ""),
+                    "row_count": table.get("row_count", 0),
+                }
+            )
+    return found
+
+
+def check_metric(name: Any) -> str:
+    """A metric's name.
+
+    Raises:
+        TypeError: It is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a metric's name is a str, not {name!r}")
+    return name
+
+
+def number(name: str, value: Any) -> float:
+    """A metric's value.
+
+    Raises:
+        TypeError: It is no single number.
+    """
+    if value.__class__ is float:
+        return value
+    if isinstance(value, (int, float)):
+        return float(value)
+    item = value.numpy() if hasattr(value, "numpy") and not hasattr(value, "item") else value
+    try:
+        item = item.item() if hasattr(item, "item") else item
+        if not isinstance(item, (str, bytes)):
+            return float(item)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise TypeError(f"metric {name!r} is a single number, not {_short(value)}")
+
+
+def whole(what: str, value: Any) -> int:
+    """A whole number of 64 bits.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It is too large.
+    """
+    try:
+        found = (
+            int(value)
+            if isinstance(value, float) and value.is_integer()
+            else operator.index(cast("Any", value))
+        )
+    except TypeError:
+        raise TypeError(f"{what} is a whole number, not {_short(value)}") from None
+    if not -(1 << 63) <= found < 1 << 63:
+        raise ValueError(f"{what} {found} does not fit into 64 bits")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"  # noqa: PLR2004 - what a message holds
