@@ -79,6 +79,8 @@ class _WriterStats(TypedDict):
     dropped: int
     errors: int
     last_error: str | None
+    sharing: str
+    completed: int
 
 @final
 class EventWriter:
@@ -93,6 +95,8 @@ class EventWriter:
         metadata: Literal["always", "first"] = "always",
         on_full: Literal["block", "raise"] = "block",
         on_error: Literal["raise", "warn"] = "raise",
+        shared: bool = False,
+        lock_timeout_secs: float = 5.0,
     ) -> Self: ...
     def add_scalar(
         self,

@@ -8,5 +8,6 @@ mod run_name;
 pub(crate) use attempt::now;
 pub use attempt::{Attempt, file_version_record};
 pub use last_step::last_step;
+pub(crate) use name::next_number;
 pub use name::{FileNames, is_event_file};
 pub use run_name::{InvalidRunName, RunName};

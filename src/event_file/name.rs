@@ -35,9 +35,14 @@ impl FileNames {
 
     /// A name that this process has not used yet.
     pub fn next(&self) -> String {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
-        self.nth(NEXT.fetch_add(1, Ordering::Relaxed))
+        self.nth(next_number())
     }
+}
+
+/// A number that this process has not used in a name yet.
+pub(crate) fn next_number() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
 /// Whether a file of this name holds events: TensorBoard's rule, without its profiles' markers.

@@ -1,5 +1,6 @@
 //! The name of a run: where below the logdir its event files are.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,9 +62,22 @@ impl RunName {
         &self.0
     }
 
+    /// The run of one source among several that write to this run: `<run>@<source>`.
+    #[must_use]
+    pub fn suffixed(&self, source: &str) -> Self {
+        let run = if &*self.0 == "." { "" } else { &*self.0 };
+        Self(format!("{run}@{source}").into())
+    }
+
     /// The run's directory below `logdir`.
     pub fn dir(&self, logdir: &Path) -> PathBuf {
         if &*self.0 == "." { logdir.to_path_buf() } else { logdir.join(&*self.0) }
+    }
+}
+
+impl Borrow<str> for RunName {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

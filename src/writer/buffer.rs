@@ -38,7 +38,6 @@ pub(super) struct Pending {
 #[derive(Default)]
 #[allow(clippy::struct_excessive_bools)] // each is one fact, in any combination
 pub(super) struct Buffer {
-    pub names: Vec<RunName>,
     pub ids: HashMap<RunName, RunId>,
     pub runs: Vec<Pending>,
     /// Runs with entries, in the order they got them.
@@ -81,7 +80,6 @@ impl Buffer {
         }
         let id = self.runs.len();
         self.runs.push(Pending::default());
-        self.names.push(name.clone());
         self.ids.insert(name, id);
         id
     }
@@ -175,6 +173,18 @@ impl Buffer {
     }
 }
 
+/// Adds `calls` to the numbers of the calls whose step is open.
+pub(super) fn renumber(mut entries: &mut [u8], calls: i64) {
+    while let Some((header, rest)) = entries.split_first_chunk_mut::<ENTRY_HEADER_LEN>() {
+        if header[4] != 0 {
+            let number = i64::from_le_bytes(header[16..].try_into().unwrap_or_default());
+            header[16..].copy_from_slice(&(number + calls).to_le_bytes());
+        }
+        let body_len = u32::from_le_bytes(header[..4].try_into().unwrap_or_default());
+        entries = &mut rest[body_len as usize..];
+    }
+}
+
 /// Appends the records of `entries`, their open steps counted from `base`.
 pub(super) fn seal(mut entries: &[u8], base: i64, records: &mut Vec<u8>) {
     records.reserve(entries.len());
@@ -210,6 +220,25 @@ mod tests {
             append_value_event(&mut plain, 1.25, if open { 300 + step } else { step }, "loss", &fields);
         }
         seal(&buffer.runs[root].entries, 300, &mut sealed);
+        assert_eq!(sealed, plain);
+    }
+
+    #[test]
+    fn entries_of_two_takes_count_on() {
+        let mut buffer = Buffer::default();
+        let root = buffer.add_run(RunName::root());
+        let (mut sealed, mut plain) = (Vec::new(), Vec::new());
+        for (step, open) in [(0, true), (5, false), (1, true)] {
+            buffer.push(root, 1.0, step, open, |buf| buf.extend_from_slice(b"xyz"));
+        }
+        renumber(&mut buffer.runs[root].entries, 40);
+        seal(&buffer.runs[root].entries, 2, &mut sealed);
+        let mut expected = Buffer::default();
+        expected.add_run(RunName::root());
+        for step in [42, 5, 43] {
+            expected.push(root, 1.0, step, false, |buf| buf.extend_from_slice(b"xyz"));
+        }
+        seal(&expected.runs[root].entries, 0, &mut plain);
         assert_eq!(sealed, plain);
     }
 

@@ -1,11 +1,9 @@
 //! Open files: which file a descriptor is of, and how many the process keeps open.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
-
-use super::sink::append_options;
 
 pub(super) const ENOENT: i32 = 2;
 pub(super) const EBADF: i32 = if cfg!(windows) { 6 } else { 9 };
@@ -58,6 +56,21 @@ pub(super) fn create(path: &Path) -> io::Result<Counted> {
 
 pub(super) fn reopen(path: &Path) -> io::Result<Counted> {
     append_options().open(path).map(Counted::new)
+}
+
+fn append_options() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.append(true);
+    follow_no_link(&mut options);
+    options
+}
+
+/// A link in the last component is an error.
+pub(super) fn follow_no_link(options: &mut OpenOptions) {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(options, libc::O_NOFOLLOW);
+    #[cfg(not(unix))]
+    let _follows = options;
 }
 
 /// What became of a file.

@@ -22,9 +22,14 @@
 //! Dropping the last handle commits: the timer holds a writer that has records until they are written.
 
 mod buffer;
+mod call;
 mod error;
 mod files;
 pub mod fork;
+mod options;
+mod run_file;
+mod share;
+mod sidecar;
 mod sink;
 pub mod thread;
 
@@ -34,76 +39,18 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 pub use buffer::RunId;
+pub use call::{Call, Refused, Taken};
 pub use error::WriteError;
+pub use options::{MetadataPolicy, Options, SharingState, Stats, rank_of_environment};
 
-use crate::event::encode::{
-    SCALARS_METADATA, TEXT_METADATA, put_call_extension, put_scalar_summary, put_summary, put_text_fields,
-};
-use crate::event_file::{RunName, last_step, now};
-use buffer::{Buffer, seal};
-use sink::{RunFile, Sink};
+use crate::event_file::{Attempt, InvalidRunName, RunName, now};
+use buffer::Buffer;
+use sink::Sink;
 
 /// A buffer that has grown to this is committed before its time.
 const COMMIT_BYTES: usize = 256 << 10;
 /// How long to wait before a failed write is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-
-/// How a writer behaves.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Records are in their file at most this many seconds after they were logged; 0 writes each at once.
-    pub flush_secs: f64,
-    /// The bound of what waits in memory.
-    pub max_buffer_bytes: usize,
-    /// The end of file names.
-    pub filename_suffix: String,
-    /// Whether a float64 that is no float32 is kept beside it.
-    pub exact: bool,
-    /// Whether each value carries its metadata, or only the first of its tag in a file.
-    pub metadata: MetadataPolicy,
-}
-
-/// Which values carry their metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MetadataPolicy {
-    /// Each: R's tfevents finds no scalar without.
-    Always,
-    /// The first of a tag in a file: 13 bytes less for each other scalar.
-    First,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            flush_secs: 1.0,
-            max_buffer_bytes: 64 << 20,
-            filename_suffix: ".v2".to_owned(),
-            exact: true,
-            metadata: MetadataPolicy::Always,
-        }
-    }
-}
-
-/// What a writer has done so far in this process.
-#[derive(Clone, Debug, Default)]
-pub struct Stats {
-    /// Records logged.
-    pub events: u64,
-    /// Bytes written.
-    pub bytes: u64,
-    /// Batches written.
-    pub batches: u64,
-    /// Bytes that wait in memory.
-    pub buffered_bytes: u64,
-    /// Times a caller waited for room.
-    pub waits: u64,
-    /// Records not taken because the buffer was full and writing failed.
-    pub dropped: u64,
-    /// Writes that failed.
-    pub errors: u64,
-    /// The last of them.
-    pub last_error: Option<String>,
-}
 
 /// A logdir's writer. Cheap to share; all methods may be called from any thread.
 pub struct Writer {
@@ -115,52 +62,17 @@ pub struct Writer {
     last_used: AtomicU64,
 }
 
-/// Why a record was not taken.
-#[derive(Debug)]
-pub enum Refused {
-    /// There is no room; wait with [`Writer::wait_for_room`].
-    Full {
-        /// Whether the last write failed, so that waiting may be for ever.
-        failing: bool,
-    },
-    /// The writer is closed.
-    Closed,
-}
-
-/// What is left to do after a record was taken.
-#[derive(Debug, Default)]
-#[must_use]
-pub struct Taken {
-    /// Whether this caller has to commit.
-    pub commit: bool,
-    /// What went wrong with earlier records.
-    pub fault: Option<WriteError>,
-    /// The first explicit step in this writer that went back: tag, step, the step before.
-    pub went_back: Option<(String, i64, i64)>,
-}
-
-/// A call in the making: records that share one step and one time. Holds the buffer's lock.
-pub struct Call<'w> {
-    writer: &'w Arc<Writer>,
-    buffer: MutexGuard<'w, Buffer>,
-    wall_time: f64,
-    step: i64,
-    open: bool,
-    extension: Vec<u8>,
-    taken: Taken,
-}
-
 impl Writer {
     /// A writer for `logdir`, which should be absolute. Nothing is created before the first record.
     pub fn new(logdir: &Path, options: Options) -> Arc<Self> {
         let buffer = Buffer { generation: fork::generation(), ..Buffer::default() };
         let writer = Arc::new(Self {
             logdir: logdir.to_path_buf(),
-            options,
-            sink: Mutex::default(),
+            sink: Mutex::new(Sink::new(logdir, &options)),
             buffer: Mutex::new(buffer),
             room: Condvar::new(),
             last_used: AtomicU64::new(0),
+            options,
         });
         thread::register(&writer);
         writer
@@ -178,11 +90,22 @@ impl Writer {
 
     /// The index of a run that has been opened.
     pub fn run(&self, name: &str) -> Option<RunId> {
-        let buffer = self.buffer();
-        if name == "." && buffer.names.first().is_some_and(|first| first.as_str() == ".") {
-            return Some(0);
-        }
-        buffer.ids.get(&RunName::new(name).ok()?).copied()
+        self.buffer().ids.get(name).copied()
+    }
+
+    /// Whether events with explicit steps go to runs of their own.
+    pub fn is_ranked(&self) -> bool {
+        self.options.shared && self.options.rank.is_some_and(|rank| rank > 0)
+    }
+
+    /// The run that events of `run` with explicit steps go to: where several ranks log the same tags with steps of
+    /// their own, each has a run of its own.
+    pub fn run_of_steps(&self, run: &str) -> Result<RunName, InvalidRunName> {
+        let name = RunName::new(run)?;
+        Ok(match self.options.rank.filter(|_| self.is_ranked()) {
+            Some(rank) => name.suffixed(&format!("{}-{rank}", Attempt::current().host)),
+            None => name,
+        })
     }
 
     /// Creates the directory and the file of a run, so that what is wrong with them is told at once.
@@ -197,12 +120,9 @@ impl Writer {
                 return Ok(id);
             }
         }
-        let file = RunFile::create(name.dir(&self.logdir), &self.options)?;
-        let mut buffer = self.buffer();
-        let id = buffer.add_run(name);
-        sink.add_runs(&self.logdir, &buffer.names);
-        sink.files[id] = file;
-        drop((buffer, sink));
+        sink.create_run(&name, &self.options)?;
+        let id = self.buffer().add_run(name);
+        drop(sink);
         thread::spare_descriptors();
         Ok(id)
     }
@@ -297,7 +217,7 @@ impl Writer {
             buffer.closed = buffer.bytes == 0;
             buffer.fault.take()
         };
-        sink.rest();
+        sink.retire(&self.options);
         drop(sink);
         self.room.notify_all();
         fault.map_or(Ok(()), Err)
@@ -327,27 +247,35 @@ impl Writer {
             dropped: counters.dropped,
             errors: counters.errors,
             last_error: counters.last_error,
+            sharing: sink.share.state,
+            completed: sink.completed,
         }
     }
 
     /// The next managed step, used up if `increment`.
     pub fn next_step(&self, increment: bool) -> Result<i64, WriteError> {
-        let mut sink = self.sink();
-        self.take(&mut sink);
-        let next = self.counter(&mut sink);
-        if increment {
-            sink.next_step = Some(next.saturating_add(1));
-        }
-        Ok(next)
+        self.counter(|next| increment.then(|| next.saturating_add(1)))
     }
 
     /// Makes `next` the next managed step; returns what it would have been.
     pub fn set_next_step(&self, next: i64) -> Result<i64, WriteError> {
+        self.counter(|_| Some(next))
+    }
+
+    fn counter(&self, change: impl Fn(i64) -> Option<i64>) -> Result<i64, WriteError> {
         let mut sink = self.sink();
-        self.take(&mut sink);
-        let before = self.counter(&mut sink);
-        sink.next_step = Some(next);
-        Ok(before)
+        sink.take(&mut self.buffer());
+        let counted = sink.count(&self.options, change);
+        self.buffer().backlog = sink.waiting();
+        counted
+    }
+
+    /// Ends the part of an idle writer in the sharing, as its process ends.
+    fn retire(&self) {
+        let mut sink = self.sink();
+        if self.waiting_bytes() == 0 {
+            sink.retire(&self.options);
+        }
     }
 
     /// Takes the buffer and writes it.
@@ -358,10 +286,10 @@ impl Writer {
     }
 
     fn commit_with(&self, sink: &mut Sink) -> Result<(), WriteError> {
-        self.take(sink);
-        let result = sink.write_out(&self.options);
+        sink.take(&mut self.buffer());
+        let result = sink.commit(&self.options);
         let mut buffer = self.buffer();
-        buffer.backlog = sink.unwritten_len();
+        buffer.backlog = sink.waiting();
         match &result {
             Ok(()) => {
                 buffer.failing = false;
@@ -379,41 +307,6 @@ impl Writer {
         drop(buffer);
         self.room.notify_all();
         result
-    }
-
-    /// Moves the buffer's entries to the sink, as records: framed, their steps bound.
-    fn take(&self, sink: &mut Sink) {
-        let (dirty, calls) = {
-            let mut buffer = self.buffer();
-            sink.add_runs(&self.logdir, &buffer.names);
-            let dirty = std::mem::take(&mut buffer.dirty);
-            for &run in &dirty {
-                std::mem::swap(&mut buffer.runs[run].entries, &mut sink.files[run].taken);
-            }
-            buffer.backlog += std::mem::take(&mut buffer.bytes);
-            buffer.urgent = false;
-            (dirty, std::mem::take(&mut buffer.calls))
-        };
-        let base = if calls > 0 { self.counter(sink) } else { 0 };
-        if calls > 0 {
-            sink.next_step = Some(base.saturating_add(calls));
-        }
-        for run in dirty {
-            let file = &mut sink.files[run];
-            let mut taken = std::mem::take(&mut file.taken);
-            seal(&taken, base, file.unwritten());
-            if taken.capacity() <= 4 * COMMIT_BYTES {
-                taken.clear();
-                file.taken = taken;
-            }
-        }
-    }
-
-    /// The next managed step. The first one of a logdir follows the largest step it holds.
-    fn counter(&self, sink: &mut Sink) -> i64 {
-        *sink
-            .next_step
-            .get_or_insert_with(|| last_step(&self.logdir).map_or(0, |last| last.saturating_add(1)))
     }
 
     fn sink(&self) -> MutexGuard<'_, Sink> {
@@ -438,75 +331,4 @@ impl Writer {
 fn forget_inherited(sink: &mut Sink, buffer: &mut Buffer) {
     sink.forget_inherited();
     buffer.forget_inherited(fork::generation());
-}
-
-impl Call<'_> {
-    /// What the events that follow say beyond TensorBoard's fields: their epoch, and which call they belong to.
-    pub fn extend(&mut self, epoch: Option<i64>, number: u64) {
-        self.extension.clear();
-        put_call_extension(&mut self.extension, epoch, number);
-    }
-
-    /// Logs a scalar.
-    pub fn scalar(&mut self, run: RunId, tag: &str, value: f64) {
-        let options = &self.writer.options;
-        let metadata = match options.metadata {
-            MetadataPolicy::First if !self.buffer.first_of_tag(run, tag) => b"".as_slice(),
-            _ => SCALARS_METADATA,
-        };
-        let exact = options.exact;
-        self.push(run, tag, |buf| put_scalar_summary(buf, tag, value, exact, metadata));
-    }
-
-    /// Logs a text.
-    pub fn text(&mut self, run: RunId, tag: &str, text: &str) {
-        let mut fields = Vec::with_capacity(text.len() + 32);
-        put_text_fields(&mut fields, text, TEXT_METADATA);
-        self.fields(run, tag, &fields);
-    }
-
-    /// Logs any value, given as its fields: the bytes of a `Summary.Value` but for its tag.
-    pub fn fields(&mut self, run: RunId, tag: &str, fields: &[u8]) {
-        self.push(run, tag, |buf| put_summary(buf, tag, fields));
-    }
-
-    fn push(&mut self, run: RunId, tag: &str, body: impl FnOnce(&mut Vec<u8>)) {
-        if !self.open
-            && let Some(last) = self.buffer.step_goes_back(run, tag, self.step)
-        {
-            self.taken.went_back = Some((tag.to_owned(), self.step, last));
-        }
-        let extension = &self.extension;
-        self.buffer.push(run, self.wall_time, self.step, self.open, |buf| {
-            body(buf);
-            buf.extend_from_slice(extension);
-        });
-    }
-
-    /// Ends the call and tells the thread, if it has to know.
-    pub fn end(mut self) -> Taken {
-        let options = &self.writer.options;
-        let buffer = &mut *self.buffer;
-        buffer.calls += i64::from(self.open);
-        self.taken.fault = buffer.fault.take();
-        self.taken.commit = options.flush_secs <= 0.0 || thread::is_exiting();
-        let due = if self.taken.commit {
-            None
-        } else if buffer.bytes >= COMMIT_BYTES && !buffer.urgent && !buffer.failing {
-            buffer.urgent = true;
-            Some(Instant::now())
-        } else if !buffer.armed {
-            buffer.armed = true;
-            Some(Instant::now() + Duration::from_secs_f64(options.flush_secs))
-        } else {
-            None
-        };
-        let Self { writer, buffer, taken, .. } = self;
-        drop(buffer);
-        if let Some(due) = due {
-            writer.touch();
-            thread::wake(writer, due);
-        }
-        taken
-    }
 }

@@ -181,6 +181,7 @@ pub fn exit(deadline: Duration) -> Vec<Arc<Writer>> {
             if done.send(committed).is_err() {
                 return;
             }
+            writer.retire();
         }
     });
     let end = Instant::now() + deadline;

@@ -11,7 +11,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyMapping, PyString, PyTuple};
 use tfruns_rs::event_file::RunName;
-use tfruns_rs::writer::{self as core, Call, MetadataPolicy, Options, Refused, RunId, WriteError, Writer};
+use tfruns_rs::writer::{
+    self as core, Call, MetadataPolicy, Options, Refused, RunId, SharingState, WriteError, Writer,
+};
 
 use crate::errors;
 
@@ -30,7 +32,8 @@ const DEEPEST: usize = 100;
 #[pyclass(frozen, weakref, module = "tfruns_rs")]
 pub struct EventWriter {
     writer: Arc<Writer>,
-    root: OnceLock<RunId>,
+    /// The logdir itself as a run: for managed steps, and for explicit ones.
+    roots: [OnceLock<RunId>; 2],
     on_full: OnFull,
     on_error: OnError,
     stall_told: AtomicBool,
@@ -75,7 +78,7 @@ impl EventWriter {
     #[new]
     #[pyo3(signature = (
         logdir, *, flush_secs=1.0, max_buffer_bytes=67_108_864, filename_suffix=".v2", exact=true,
-        metadata="always", on_full="block", on_error="raise"
+        metadata="always", on_full="block", on_error="raise", shared=false, lock_timeout_secs=5.0
     ))]
     fn new(
         py: Python<'_>,
@@ -87,13 +90,19 @@ impl EventWriter {
         metadata: &str,
         on_full: &str,
         on_error: &str,
+        shared: bool,
+        lock_timeout_secs: f64,
     ) -> PyResult<Self> {
         if !(0.0..=1e6).contains(&flush_secs) {
             return Err(PyValueError::new_err(format!(
                 "flush_secs is {flush_secs}; it is from 0 to 1000000"
             )));
         }
-        if filename_suffix.contains(['/', '\0']) {
+        if !(0.0..=1e6).contains(&lock_timeout_secs) {
+            let message = format!("lock_timeout_secs is {lock_timeout_secs}; it is from 0 to 1000000");
+            return Err(PyValueError::new_err(message));
+        }
+        if filename_suffix.len() > 64 || filename_suffix.contains(['/', '\0']) {
             return Err(PyValueError::new_err(format!(
                 "filename_suffix {filename_suffix:?} is no part of a name"
             )));
@@ -109,6 +118,9 @@ impl EventWriter {
             filename_suffix: filename_suffix.to_owned(),
             exact,
             metadata,
+            shared,
+            rank: core::rank_of_environment(),
+            lock_timeout: Duration::from_secs_f64(lock_timeout_secs),
         };
         if logdir.as_os_str().is_empty() {
             return Err(PyValueError::new_err("a logdir is not an empty text"));
@@ -120,7 +132,7 @@ impl EventWriter {
             on_full: choice("on_full", on_full, &[("block", OnFull::Block), ("raise", OnFull::Raise)])?,
             on_error: choice("on_error", on_error, &[("raise", OnError::Raise), ("warn", OnError::Warn)])?,
             writer: py.detach(|| Writer::new(&logdir, options)),
-            root: OnceLock::new(),
+            roots: [OnceLock::new(), OnceLock::new()],
             stall_told: AtomicBool::new(false),
         })
     }
@@ -139,7 +151,7 @@ impl EventWriter {
         let number = number(value)?.ok_or_else(|| refuse_value(tag, value, "a number"))?;
         let (step, wall_time) = (step_of(py, step)?, check_time(py, wall_time)?);
         let tag = tag_of(tag)?;
-        let run = self.run(py, run.unwrap_or("."))?;
+        let run = self.run(py, run.unwrap_or("."), step.is_some())?;
         self.log(py, step, wall_time, 64 + tag.len(), |call| call.scalar(run, tag, number))
     }
 
@@ -177,7 +189,7 @@ impl EventWriter {
         let (step, wall_time) = (step_of(py, step)?, check_time(py, wall_time)?);
         let tag = tag_of(tag)?;
         check_size(py, tag, text.len())?;
-        let run = self.run(py, run.unwrap_or("."))?;
+        let run = self.run(py, run.unwrap_or("."), step.is_some())?;
         self.log(py, step, wall_time, 64 + tag.len() + text.len(), |call| call.text(run, tag, text))
     }
 
@@ -236,7 +248,7 @@ impl EventWriter {
         }
         let tags: Vec<_> = numbers.iter().map(|(tag, _)| tag_of(tag)).collect::<PyResult<_>>()?;
         let size = tags.iter().map(|tag| 96 + tag.len()).sum();
-        let run = self.run(py, run)?;
+        let run = self.run(py, run, true)?;
         self.log(py, Some(step), wall_time, size, |record| {
             record.extend(epoch, call);
             for (tag, (_, value)) in tags.iter().zip(&numbers) {
@@ -285,6 +297,15 @@ impl EventWriter {
         dict.set_item("dropped", stats.dropped)?;
         dict.set_item("errors", stats.errors)?;
         dict.set_item("last_error", stats.last_error)?;
+        let sharing = match stats.sharing {
+            SharingState::Off => "off",
+            SharingState::On => "on",
+            SharingState::LockTimeout => "alone: lock timeout",
+            SharingState::UntrustedLocks => "alone: untrusted locks",
+            SharingState::OtherHost => "alone: other host",
+        };
+        dict.set_item("sharing", sharing)?;
+        dict.set_item("completed", stats.completed)?;
         Ok(dict)
     }
 
@@ -327,6 +348,8 @@ impl EventWriter {
         kwargs.set_item("metadata", if first { "first" } else { "always" })?;
         kwargs.set_item("on_full", if self.on_full == OnFull::Raise { "raise" } else { "block" })?;
         kwargs.set_item("on_error", if self.on_error == OnError::Warn { "warn" } else { "raise" })?;
+        kwargs.set_item("shared", options.shared)?;
+        kwargs.set_item("lock_timeout_secs", options.lock_timeout.as_secs_f64())?;
         Ok(((self.logdir(),), kwargs))
     }
 
@@ -338,21 +361,24 @@ impl EventWriter {
 
 impl EventWriter {
     /// The run's index; its directory and file are created with its first record.
-    fn run(&self, py: Python<'_>, name: &str) -> PyResult<RunId> {
+    fn run(&self, py: Python<'_>, name: &str, explicit: bool) -> PyResult<RunId> {
         if name == "." {
-            if let Some(&root) = self.root.get() {
+            let root = &self.roots[usize::from(explicit)];
+            if let Some(&root) = root.get() {
                 return Ok(root);
             }
-            let root = self.open_run(py, RunName::root())?;
-            return Ok(*self.root.get_or_init(|| root));
+            let run = self.open_run(py, name, explicit)?;
+            return Ok(*root.get_or_init(|| run));
         }
         match self.writer.run(name) {
-            Some(run) => Ok(run),
-            None => self.open_run(py, run_name(py, name)?),
+            Some(run) if !explicit || !self.writer.is_ranked() => Ok(run),
+            _ => self.open_run(py, name, explicit),
         }
     }
 
-    fn open_run(&self, py: Python<'_>, name: RunName) -> PyResult<RunId> {
+    fn open_run(&self, py: Python<'_>, name: &str, explicit: bool) -> PyResult<RunId> {
+        let name = if explicit { self.writer.run_of_steps(name) } else { RunName::new(name) };
+        let name = name.map_err(|error| errors::error(py, "InvalidEventError", error.to_string()))?;
         py.detach(|| self.writer.open_run(name)).map_err(|error| to_python(py, &error))
     }
 
@@ -383,12 +409,16 @@ impl EventWriter {
             values.push((leaf.run, tag, &leaf.value));
         }
         for name in &leaves.runs {
-            run_name(py, name)?;
+            RunName::new(name).map_err(|error| errors::error(py, "InvalidEventError", error.to_string()))?;
         }
-        let root_run = if leaves.leaves.iter().any(|leaf| leaf.run == 0) { self.run(py, root)? } else { 0 };
+        let root_run = if leaves.leaves.iter().any(|leaf| leaf.run == 0) {
+            self.run(py, root, step.is_some())?
+        } else {
+            0
+        };
         let mut runs = vec![root_run];
         for name in &leaves.runs {
-            runs.push(self.run(py, name)?);
+            runs.push(self.run(py, name, step.is_some())?);
         }
         self.log(py, step, wall_time, size, |call| {
             for (run, tag, value) in values {
@@ -641,10 +671,6 @@ fn tag_of<'a>(tag: &'a Bound<'_, PyString>) -> PyResult<&'a str> {
         return Err(errors::error(tag.py(), "InvalidEventError", "a value has no tag: its name is empty"));
     }
     Ok(text)
-}
-
-fn run_name(py: Python<'_>, name: &str) -> PyResult<RunName> {
-    RunName::new(name).map_err(|error| errors::error(py, "InvalidEventError", error.to_string()))
 }
 
 fn refuse_value(tag: &Bound<'_, PyString>, value: &Bound<'_, PyAny>, accepted: &str) -> PyErr {

@@ -23,7 +23,7 @@ def _open(logdir: str) -> EventWriter:
         real = os.path.realpath(logdir)
         writer = _writers.get(real)
         if writer is None or writer.closed:
-            writer = _writers[real] = EventWriter(real)
+            writer = _writers[real] = EventWriter(real, shared=True)
         _writers[logdir] = writer
         return writer
 
