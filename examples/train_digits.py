@@ -29,7 +29,7 @@ def main() -> None:
     classes = np.unique(y)
 
     for epoch in range(args.epochs):
-        model.partial_fit(x_train, y_train, classes)
+        model.partial_fit(x_train, y_train, classes=classes)
         scores = {
             name: {
                 "loss": log_loss(labels, model.predict_proba(images)),
