@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fnmatch
 import glob
 import os
@@ -43,7 +44,7 @@ def collect_events(
     """Collects all events of a logdir in a frame.
 
     Files are read in the order of their paths, depth first, and records in the order of the file; nothing is
-    left out, sampled or merged.
+    left out, sampled or merged. What this process has logged until now is written first.
 
     Args:
         logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
@@ -81,6 +82,7 @@ def collect_events(
     _check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
     if n is not None and n <= 0:
         raise ValueError("`n` must be positive or None")
+    flush_own_writers()
     logdirs = resolve_logdirs(logdir)
     wanted = check_columns(columns, several=len(logdirs) > 1)
     files = _core.list_event_files(logdirs, "source" in wanted)
@@ -101,6 +103,12 @@ def collect_events(
         names = [name for name in ("run", "tag") if name in frame.columns]
         frame = frame.with_columns(pl.col(names).cast(pl.Categorical))
     return frame
+
+
+def flush_own_writers() -> None:
+    """Writes what this process has logged, so that it reads its own records."""
+    with contextlib.suppress(OSError):  # kept by the writer, and raised again to whoever logs or flushes
+        _core.flush_writers()
 
 
 def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
