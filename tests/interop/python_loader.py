@@ -50,6 +50,13 @@ def raw_scalars(logdir: str | os.PathLike[str]) -> list[Point]:
     ]
 
 
+def _tags_of(accumulator: plugin_event_accumulator.EventAccumulator, plugin: str) -> list[str]:
+    try:
+        return list(accumulator.PluginTagToContent(plugin))
+    except KeyError:  # no value of this plugin at all
+        return []
+
+
 class Accumulators:
     """TensorBoard's accumulators, one a run, nothing sampled away; `reload` follows growing files."""
 
@@ -57,17 +64,22 @@ class Accumulators:
         self._logdir = Path(logdir)
         self._by_run: dict[str, plugin_event_accumulator.EventAccumulator] = {}
 
-    def reload(self) -> list[Point]:
-        """Read on, and give every point read so far."""
+    def accumulators(self) -> list[plugin_event_accumulator.EventAccumulator]:
+        """The accumulators of all runs, having read what is there."""
         for file in event_files(self._logdir):
             if (run := run_name(file, self._logdir)) not in self._by_run:
                 self._by_run[run] = plugin_event_accumulator.EventAccumulator(
                     str(file.parent), size_guidance={}, tensor_size_guidance={"scalars": 0}
                 )
+        return [accumulator.Reload() for accumulator in self._by_run.values()]
+
+    def reload(self) -> list[Point]:
+        """Read on, and give every scalar read so far."""
+        self.accumulators()
         return [
             Point(run, tag, event.step, event.wall_time, float(tensor_util.make_ndarray(event.tensor_proto)))
             for run, accumulator in self._by_run.items()
-            for tag in accumulator.Reload().PluginTagToContent("scalars")
+            for tag in _tags_of(accumulator, "scalars")
             for event in accumulator.Tensors(tag)
         ]
 

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -203,3 +204,9 @@ def test_a_mapping_that_holds_itself(logdir):
         with pytest.raises(InvalidEventError, match="nested more than 100"):
             tfr.log_event(*arguments, **names)
     assert points(logdir) == []
+
+
+def test_a_mapping_of_mappings_is_a_directory_and_no_run(logdir):
+    tfr.log_event(a={"b": {"x": 1.0}})
+    tfr.flush()
+    assert {path.parent for path in Path(logdir).rglob("*tfevents*")} == {Path(logdir, "a", "b")}

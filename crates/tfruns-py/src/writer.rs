@@ -411,15 +411,15 @@ impl EventWriter {
         for name in &leaves.runs {
             RunName::new(name).map_err(|error| errors::error(py, "InvalidEventError", error.to_string()))?;
         }
-        let root_run = if leaves.leaves.iter().any(|leaf| leaf.run == 0) {
-            self.run(py, root, step.is_some())?
-        } else {
-            0
-        };
-        let mut runs = vec![root_run];
-        for name in &leaves.runs {
-            runs.push(self.run(py, name, step.is_some())?);
+        // A mapping that holds only mappings names a directory, not a run.
+        let mut runs = vec![None; leaves.runs.len() + 1];
+        for leaf in &leaves.leaves {
+            if runs[leaf.run].is_none() {
+                let name = if leaf.run == 0 { root } else { &leaves.runs[leaf.run - 1] };
+                runs[leaf.run] = Some(self.run(py, name, step.is_some())?);
+            }
         }
+        let runs: Vec<_> = runs.into_iter().map(Option::unwrap_or_default).collect();
         self.log(py, step, wall_time, size, |call| {
             for (run, tag, value) in values {
                 match value {

@@ -114,9 +114,7 @@ class LocalLogdir:
 def with_logdir(logdir: str | os.PathLike[str]) -> LocalLogdir: ...
 @overload
 def with_logdir(logdir: str | os.PathLike[str], function: Callable[[], T]) -> T: ...
-def with_logdir(
-    logdir: str | os.PathLike[str], function: Callable[[], T] | None = None
-) -> LocalLogdir | T:
+def with_logdir(logdir: str | os.PathLike[str], function: Callable[[], T] | None = None) -> LocalLogdir | T:
     """Use another default logdir for a while.
 
     The logdir belongs to the context (`contextvars`): tasks started inside see it, other tasks do not, and a
