@@ -53,6 +53,8 @@ pub struct Columns {
     pub offset: bool,
     /// Which attempt, as an index into [`Rows::attempts`].
     pub attempt: bool,
+    /// What a call of `Run.log` told of itself: its epoch, and its number.
+    pub call: bool,
 }
 
 /// Which rows are wanted. Runs are chosen before a file is opened.
@@ -259,6 +261,8 @@ pub struct Rows<'q> {
     has_value: Vec<bool>,
     plugin: Vec<u128>,
     offset: Vec<i64>,
+    epoch_of_call: Vec<Option<i64>>,
+    call: Vec<Option<i64>>,
     what: Vec<u128>,
     file_version: Vec<u128>,
     has_file_version: Vec<bool>,
@@ -303,6 +307,8 @@ impl<'q> Rows<'q> {
             has_value: Vec::new(),
             plugin: Vec::new(),
             offset: Vec::new(),
+            epoch_of_call: Vec::new(),
+            call: Vec::new(),
             what: Vec::new(),
             file_version: Vec::new(),
             has_file_version: Vec::new(),
@@ -471,6 +477,10 @@ impl<'q> Rows<'q> {
             if self.columns.offset {
                 self.offset.push(offset.cast_signed());
             }
+            if self.columns.call {
+                self.epoch_of_call.push(None); // a record with an extension fits no template
+                self.call.push(None);
+            }
             self.events += 1;
         }
         true
@@ -602,6 +612,9 @@ impl<'q> Rows<'q> {
         if self.columns.offset {
             self.offset.push(offset.cast_signed());
         }
+        if self.columns.call {
+            self.push_call(event);
+        }
         if self.columns.plugin || self.kind == Kind::Summary {
             let plugin = self.plugin_view(value, metadata.as_deref());
             self.plugin.push(plugin);
@@ -657,8 +670,18 @@ impl<'q> Rows<'q> {
         if self.columns.offset {
             self.offset.push(offset.cast_signed());
         }
+        if self.columns.call {
+            self.push_call(event);
+        }
         self.events += 1;
         Ok(())
+    }
+
+    fn push_call(&mut self, event: &Event<'_>) {
+        let extension = event.extension.and_then(|bytes| proto::EventExtension::decode(bytes).ok());
+        let (epoch, call) = extension.map_or((None, None), |extension| (extension.epoch, extension.call));
+        self.epoch_of_call.push(epoch);
+        self.call.push(call.and_then(|call| i64::try_from(call).ok()));
     }
 
     /// Remembers what a scalar's record looks like, if it is nothing but time, step and that one value.
@@ -770,6 +793,10 @@ impl<'q> Rows<'q> {
         if self.columns.attempt {
             columns.push(Arc::new(UInt32Array::from(self.spread(|span| span.attempt))));
         }
+        if self.columns.call {
+            columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.epoch_of_call))));
+            columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.call))));
+        }
         debug_assert!(columns.iter().all(|column| column.len() == rows));
         let batch = RecordBatch::try_new(schema(self.kind, self.columns), columns)
             .expect("the columns are those of the schema, all as long as each other");
@@ -846,5 +873,7 @@ pub fn schema(kind: Kind, columns: Columns) -> SchemaRef {
     fields.extend(columns.file.then(|| text("file")));
     fields.extend(columns.offset.then(|| number("offset")));
     fields.extend(columns.attempt.then(|| Field::new("attempt", DataType::UInt32, true)));
+    fields.extend(columns.call.then(|| Field::new("epoch", DataType::Int64, true)));
+    fields.extend(columns.call.then(|| Field::new("call", DataType::Int64, true)));
     Arc::new(Schema::new(fields))
 }

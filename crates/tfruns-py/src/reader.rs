@@ -103,6 +103,7 @@ fn columns_of(names: &[String]) -> Columns {
         file: has("file"),
         offset: has("offset"),
         attempt: has("attempt"),
+        call: has("call"),
     }
 }
 
