@@ -2,6 +2,8 @@
 //!
 //! The list below is the whole surface; `python/tfruns_rs/_core.pyi` types it, and `stubtest` holds the two together.
 
+#![allow(clippy::needless_pass_by_value)] // arguments come from Python as values of their own
+
 mod arrow;
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;

@@ -1,7 +1,5 @@
 //! Reading event files, as Python sees it.
 
-#![allow(clippy::needless_pass_by_value)] // what comes from Python is converted, so it is owned
-
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Mutex;

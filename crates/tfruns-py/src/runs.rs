@@ -1,7 +1,5 @@
 //! Run directories: listing, writing, liveness.
 
-#![expect(clippy::needless_pass_by_value, reason = "arguments come from Python as values of their own")]
-
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;

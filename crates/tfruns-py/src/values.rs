@@ -33,13 +33,13 @@ pub fn encode_scalar<'py>(py: Python<'py>, value: f64, exact: bool, metadata: &[
 
 /// The fields of a tensor of strings, given row-major.
 #[pyfunction]
-pub fn encode_strings<'py>(
-    py: Python<'py>,
+pub fn encode_strings(
+    py: Python<'_>,
     elements: Vec<PyBackedBytes>,
     shape: Vec<u64>,
     dim_names: Option<Vec<String>>,
     metadata: PyBackedBytes,
-) -> PyResult<Bound<'py, PyBytes>> {
+) -> PyResult<Bound<'_, PyBytes>> {
     let dims = dims(&shape, dim_names)?;
     let fields = py.detach(move || {
         let mut fields = Vec::new();
