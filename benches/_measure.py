@@ -44,7 +44,7 @@ def median_child(code: str, *arguments: str, on_cores: int = 1, repeats: int = R
 
 def data_server_cpu_seconds(logdir: Path, *options: str) -> float:
     """User and system time of TensorBoard's Rust data server from its start until a logdir is loaded once."""
-    import tensorboard_data_server  # noqa: PLC0415 (only this needs the peer)
+    import tensorboard_data_server
 
     with tempfile.TemporaryDirectory() as private:
         command = [

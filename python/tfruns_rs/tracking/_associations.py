@@ -32,8 +32,8 @@ def entry_of(resource: Any) -> dict[str, str]:
     entry = _own(resource) or _foreign(resource)
     if entry is None:
         raise TypeError(
-            f"{type(resource).__name__} is no resource: an artifact, a run, a table, a Url, a path, or an object"
-            " with kind, id and path"
+            f"{type(resource).__name__} is no resource: an artifact, a run, a table, a Url, a path, "
+            "or an object with kind, id and path"
         )
     fingerprint = getattr(resource, "fingerprint", None)
     if callable(fingerprint):
