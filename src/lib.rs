@@ -2,13 +2,15 @@
 //!
 //! In the order the data flows: bytes ([`masked_crc`], [`tfrecord`]), events ([`event`]), their files
 //! ([`event_file`]) and who fills these ([`writer`]); and back: whole directories ([`logdir`]) into frames ([`frame`]).
-//! Beside them the directories of training runs ([`runs`]).
+//! What values are made of: [`histogram`] and [`media`]. Beside them the directories of training runs ([`runs`]).
 
 pub mod event;
 pub mod event_file;
 pub mod frame;
+pub mod histogram;
 pub mod logdir;
 pub mod masked_crc;
+pub mod media;
 pub mod runs;
 pub mod tfrecord;
 pub mod writer;

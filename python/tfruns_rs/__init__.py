@@ -14,8 +14,12 @@ from tfruns_rs.tfevents import local_logdir as local_logdir
 from tfruns_rs.tfevents import log_event as log_event
 from tfruns_rs.tfevents import set_default_logdir as set_default_logdir
 from tfruns_rs.tfevents import set_global_step as set_global_step
+from tfruns_rs.tfevents import summary_audio as summary_audio
+from tfruns_rs.tfevents import summary_histogram as summary_histogram
+from tfruns_rs.tfevents import summary_image as summary_image
 from tfruns_rs.tfevents import summary_metadata as summary_metadata
 from tfruns_rs.tfevents import summary_scalar as summary_scalar
+from tfruns_rs.tfevents import summary_tensor as summary_tensor
 from tfruns_rs.tfevents import summary_text as summary_text
 from tfruns_rs.tfevents import with_logdir as with_logdir
 from tfruns_rs.tfruns import Flags as Flags

@@ -16,10 +16,16 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
+    "decode_png",
+    "decode_wav",
+    "encode_histogram",
+    "encode_image",
+    "encode_images",
     "encode_metadata",
     "encode_scalar",
     "encode_strings",
     "encode_tensor",
+    "encode_wav",
     "exit_writers",
     "flush_writers",
     "forget_runs",
@@ -60,6 +66,15 @@ class ReadReport:
     @property
     def records(self) -> int: ...
 
+def decode_png(png: bytes) -> tuple[int, int, int, int, bytes]: ...
+def decode_wav(wav: bytes) -> tuple[int, int, int, bool, bytes]: ...
+def encode_histogram(
+    data: Buffer, dtype: str, buckets: int, metadata: bytes
+) -> tuple[bytes, tuple[int, int, int]]: ...
+def encode_image(image: bytes, width: int, height: int, colorspace: int, metadata: bytes) -> bytes: ...
+def encode_images(
+    data: Buffer, dtype: str, shape: tuple[int, int, int, int], metadata: bytes
+) -> tuple[bytes, bool]: ...
 def encode_metadata(plugin_name: str, content: bytes, display_name: str, description: str) -> bytes: ...
 def encode_scalar(value: float, exact: bool, metadata: bytes) -> bytes: ...
 def encode_strings(
@@ -68,6 +83,7 @@ def encode_strings(
 def encode_tensor(
     data: Buffer, dtype: str, shape: list[int], dim_names: list[str] | None, metadata: bytes
 ) -> bytes: ...
+def encode_wav(data: Buffer, dtype: str, channels: int, sample_rate: int) -> bytes: ...
 
 @type_check_only
 class _WriterStats(TypedDict):

@@ -28,7 +28,10 @@ mod _core {
         Heartbeat, forget_runs, pack_source, read_run, scan_runs, unique_run_dir, write_atomic,
     };
     #[pymodule_export]
-    use crate::values::{encode_metadata, encode_scalar, encode_strings, encode_tensor};
+    use crate::values::{
+        decode_png, decode_wav, encode_histogram, encode_image, encode_images, encode_metadata,
+        encode_scalar, encode_strings, encode_tensor, encode_wav,
+    };
 
     #[pymodule_export]
     use crate::writer::{

@@ -1,13 +1,20 @@
-//! Values to bytes: the fields of `Summary.Value`, for `tfruns_rs.tfevents`.
+//! Values to bytes and back: the fields of `Summary.Value`, for `tfruns_rs.tfevents`.
+
+#![allow(clippy::needless_pass_by_value)] // what comes from Python is owned
 
 use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::PyBytes;
+use tfruns_rs::event::elements::Elements;
 use tfruns_rs::event::encode::put_scalar_fields;
 use tfruns_rs::event::metadata::put_metadata_field;
 use tfruns_rs::event::tensor::{self, Dim};
+use tfruns_rs::histogram::histogram;
+use tfruns_rs::media::{self, Clip, ImageError, Picture, SampleFormat, eight_bits, encode_png};
+
+use crate::errors;
 
 /// The `metadata` field of a value.
 #[pyfunction]
@@ -75,6 +82,115 @@ pub fn encode_tensor<'py>(
         fields
     });
     Ok(PyBytes::new(py, &fields))
+}
+
+/// The fields of a histogram of an array, and how many of its values are NaN, infinite and negatively infinite.
+#[pyfunction]
+pub fn encode_histogram<'py>(
+    py: Python<'py>,
+    data: PyBuffer<u8>,
+    dtype: &str,
+    buckets: u32,
+    metadata: PyBackedBytes,
+) -> PyResult<(Bound<'py, PyBytes>, (u64, u64, u64))> {
+    let elements = elements(&data, dtype)?;
+    let (fields, apart) = py.detach(move || {
+        let histogram = histogram(elements, buckets as usize);
+        let mut fields = Vec::new();
+        histogram.put_fields(&mut fields, &metadata);
+        (fields, histogram.non_finite)
+    });
+    Ok((PyBytes::new(py, &fields), (apart.nan, apart.positive_infinity, apart.negative_infinity)))
+}
+
+/// The fields of images, each a PNG in a tensor of strings behind width and height; and whether some samples were
+/// outside of 0 to 1. `shape` is batch, height, width, channels.
+#[pyfunction]
+pub fn encode_images<'py>(
+    py: Python<'py>,
+    data: PyBuffer<u8>,
+    dtype: &str,
+    shape: (u32, u32, u32, u8),
+    metadata: PyBackedBytes,
+) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+    let elements = elements(&data, dtype)?;
+    let (batch, height, width, channels) = shape;
+    let result = py.detach(move || {
+        let (samples, outside) = eight_bits(elements);
+        let mut strings = vec![width.to_string().into_bytes(), height.to_string().into_bytes()];
+        for picture in samples.chunks_exact((samples.len() / batch.max(1) as usize).max(1)) {
+            strings.push(encode_png(width, height, channels, picture)?);
+        }
+        let mut fields = Vec::new();
+        tensor::put_string_tensor_field(&mut fields, &[Dim::new(strings.len() as u64)], &strings);
+        fields.extend_from_slice(&metadata);
+        Ok((fields, outside))
+    });
+    let (fields, outside) = result.map_err(|error: ImageError| invalid(py, &error))?;
+    Ok((PyBytes::new(py, &fields), outside))
+}
+
+/// The fields of one encoded image, in TensorBoard's first form.
+#[pyfunction]
+pub fn encode_image<'py>(
+    py: Python<'py>,
+    image: &[u8],
+    width: i32,
+    height: i32,
+    colorspace: i32,
+    metadata: &[u8],
+) -> Bound<'py, PyBytes> {
+    let mut fields = Vec::new();
+    media::put_image_field(&mut fields, width, height, colorspace, image);
+    fields.extend_from_slice(metadata);
+    PyBytes::new(py, &fields)
+}
+
+/// Width, height, channels, bits and samples of a PNG.
+#[pyfunction]
+pub fn decode_png(py: Python<'_>, png: PyBackedBytes) -> PyResult<(u32, u32, u8, u8, Bound<'_, PyBytes>)> {
+    let picture = py.detach(move || media::decode_png(&png)).map_err(|error| invalid(py, &error))?;
+    let Picture { width, height, channels, bits, samples } = picture;
+    Ok((width, height, channels, bits, PyBytes::new(py, &samples)))
+}
+
+/// A WAV file of samples: floats of 32 bits, or whole numbers.
+#[pyfunction]
+pub fn encode_wav<'py>(
+    py: Python<'py>,
+    data: PyBuffer<u8>,
+    dtype: &str,
+    channels: u16,
+    sample_rate: u32,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let format = match dtype {
+        "float32" => SampleFormat::Float(32),
+        "int32" => SampleFormat::Whole(32),
+        "int16" => SampleFormat::Whole(16),
+        _ => return Err(PyValueError::new_err(format!("no WAV file of {dtype}"))),
+    };
+    let samples = bytes_of(&data)?;
+    let file = py.detach(move || media::encode_wav(Clip { format, sample_rate, channels, samples }));
+    Ok(PyBytes::new(py, &file.map_err(|error| invalid(py, &error))?))
+}
+
+/// Sample rate, channels, bits, whether the samples are floats, and the samples of a WAV file.
+#[pyfunction]
+pub fn decode_wav<'py>(py: Python<'py>, wav: &[u8]) -> PyResult<(u32, u16, u16, bool, Bound<'py, PyBytes>)> {
+    let clip = media::decode_wav(wav).map_err(|error| invalid(py, &error))?;
+    let float = matches!(clip.format, SampleFormat::Float(_));
+    Ok((clip.sample_rate, clip.channels, clip.format.bits(), float, PyBytes::new(py, clip.samples)))
+}
+
+fn invalid(py: Python<'_>, error: &dyn std::error::Error) -> PyErr {
+    errors::error(py, "InvalidEventError", error.to_string())
+}
+
+fn elements<'a>(data: &'a PyBuffer<u8>, dtype: &str) -> PyResult<Elements<'a>> {
+    let bytes = bytes_of(data)?;
+    tensor::dtype_from_name(dtype)
+        .and_then(|dtype| Elements::new(dtype, bytes))
+        .ok_or_else(|| PyValueError::new_err(format!("no numbers with an order: {dtype:?}")))
 }
 
 fn dims(shape: &[u64], names: Option<Vec<String>>) -> PyResult<Vec<Dim>> {

@@ -1,8 +1,11 @@
 """Event files: making values (`summary_*`, `as_event`), logging them, reading them back."""
 
 from tfruns_rs._core import EventWriter as EventWriter
+from tfruns_rs.tfevents._audio import summary_audio as summary_audio
 from tfruns_rs.tfevents._events import Event as Event
 from tfruns_rs.tfevents._events import as_event as as_event
+from tfruns_rs.tfevents._histogram import summary_histogram as summary_histogram
+from tfruns_rs.tfevents._image import summary_image as summary_image
 from tfruns_rs.tfevents._lifecycle import flush as flush
 from tfruns_rs.tfevents._log import log_event as log_event
 from tfruns_rs.tfevents._logdir import get_default_logdir as get_default_logdir
@@ -16,4 +19,5 @@ from tfruns_rs.tfevents._scalar import summary_scalar as summary_scalar
 from tfruns_rs.tfevents._steps import get_global_step as get_global_step
 from tfruns_rs.tfevents._steps import set_global_step as set_global_step
 from tfruns_rs.tfevents._summary import Summary as Summary
+from tfruns_rs.tfevents._tensor import summary_tensor as summary_tensor
 from tfruns_rs.tfevents._text import summary_text as summary_text

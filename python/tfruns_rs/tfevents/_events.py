@@ -159,10 +159,9 @@ def check_step(step: Any) -> int:
     Raises:
         InvalidEventError: It is no whole number, or beyond int64.
     """
-    if isinstance(step, float) and step.is_integer():
-        step = int(step)
+    whole: Any = int(step) if isinstance(step, float) and step.is_integer() else step
     try:
-        whole = operator.index(step)  # pyright: ignore[reportArgumentType]
+        whole = operator.index(whole)
     except TypeError:
         raise InvalidEventError(f"`step` must be a whole number, not {step!r}.") from None
     if whole not in _INT64:

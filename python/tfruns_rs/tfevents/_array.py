@@ -1,0 +1,63 @@
+"""Arrays of any library, as numpy sees them: without a copy where that is possible."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+from tfruns_rs.errors import InvalidEventError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+def as_array(x: Any, argument: str) -> tuple[NDArray[Any], str]:
+    """An array and the name of its element type.
+
+    Taken are numpy arrays and whatever offers `__array__` or `__dlpack__` (torch, JAX, TensorFlow, CuPy,
+    Polars, pandas), numbers, and nested lists of numbers. Tensors that need a gradient are detached, those
+    on a device copied to the host. bfloat16, which numpy lacks, comes as its 16 bits and the name
+    "bfloat16".
+
+    Raises:
+        InvalidEventError: It is none of those.
+    """
+    import numpy as np
+
+    if hasattr(x, "detach"):
+        x = x.detach().cpu()
+        if str(x.dtype) == "torch.bfloat16":
+            return x.contiguous().view(sys.modules["torch"].int16).numpy().view(np.uint16), "bfloat16"
+    try:
+        array = (
+            np.from_dlpack(x) if hasattr(x, "__dlpack__") and not hasattr(x, "__array__") else np.asarray(x)
+        )
+    except (TypeError, ValueError, BufferError) as error:
+        raise InvalidEventError(f"`{argument}` is no array: {error}") from error
+    if array.dtype.name == "bfloat16":
+        return array.view(np.uint16), "bfloat16"
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8:  # noqa: PLR2004 - wider than float64
+        array = array.astype(np.float64)
+    if array.dtype.byteorder == ">" or (sys.byteorder == "big" and array.dtype.byteorder == "="):
+        array = array.astype(array.dtype.newbyteorder("<"))
+    return array, array.dtype.name
+
+
+def as_numbers(x: Any, argument: str) -> tuple[NDArray[Any], str]:
+    """An array of numbers that have an order.
+
+    Raises:
+        InvalidEventError: It is none.
+    """
+    array, dtype = as_array(x, argument)
+    if array.dtype.kind not in "biuf":
+        raise InvalidEventError(f"`{argument}` must hold real numbers, not {dtype}.")
+    return array, dtype
+
+
+def memory(array: NDArray[Any], *, ordered: bool = True) -> memoryview:
+    """The bytes of an array, row by row; in any order if that saves a copy and `ordered` is False."""
+    import numpy as np
+
+    flat = array.reshape(-1) if ordered else array.ravel(order="K")
+    return flat.view(np.uint8).data
