@@ -6,7 +6,6 @@ script that changes directory changes nothing.
 """
 
 import functools
-import inspect
 import os
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -92,6 +91,8 @@ class LocalLogdir:
 
     def __call__(self, function: Callable[P, T]) -> Callable[P, T]:
         """Decorate a function: the logdir is set while it runs."""
+        import inspect
+
         self.restore()
         if inspect.iscoroutinefunction(function):
 
