@@ -31,7 +31,7 @@ lint: $(VENV)/.dev ## formatting and lints, Rust and Python
 
 types: $(VENV)/.dev ## pyright (strict), and the stub held against the binary
 	$(BIN)/python -m pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m mypy.stubtest tfruns_rs._core --concise --allowlist stubtest-allowlist.txt
+	$(BIN)/python -m mypy.stubtest tfruns_rs._core --concise
 
 format: $(VENV)/.dev ## format all code
 	cargo fmt --all
