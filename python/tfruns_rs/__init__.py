@@ -12,6 +12,7 @@ from tfruns_rs.tfevents import get_default_logdir as get_default_logdir
 from tfruns_rs.tfevents import get_global_step as get_global_step
 from tfruns_rs.tfevents import local_logdir as local_logdir
 from tfruns_rs.tfevents import log_event as log_event
+from tfruns_rs.tfevents import scan_events as scan_events
 from tfruns_rs.tfevents import set_default_logdir as set_default_logdir
 from tfruns_rs.tfevents import set_global_step as set_global_step
 from tfruns_rs.tfevents import summary_audio as summary_audio

@@ -12,4 +12,4 @@ pub mod column;
 pub mod rows;
 pub mod summary;
 
-pub use rows::{Attempt, Columns, Filter, Kind, schema};
+pub use rows::{Attempt, Columns, Filter, Kind, Without, schema};

@@ -35,10 +35,12 @@ pub enum Kind {
     Event,
 }
 
-/// Columns beyond those that every frame of its kind has.
+/// Columns: those beyond what every frame of its kind has, and those of the latter that nobody needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[allow(clippy::struct_excessive_bools)] // a set of names
 pub struct Columns {
+    /// Leave out what every frame has, but for steps.
+    pub without: Without,
     /// The plugin's name (summary frames always have it).
     pub plugin: bool,
     /// The value as a struct (summary and event frames always have it).
@@ -55,6 +57,17 @@ pub struct Columns {
     pub attempt: bool,
     /// What a call of `Run.log` told of itself: its epoch, and its number.
     pub call: bool,
+}
+
+/// Columns of every frame that are left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(clippy::struct_excessive_bools, missing_docs)] // a set of names
+pub struct Without {
+    pub run: bool,
+    pub tag: bool,
+    pub wall_time: bool,
+    pub value: bool,
+    pub summary: bool,
 }
 
 /// Which rows are wanted. Runs are chosen before a file is opened.
@@ -375,10 +388,17 @@ impl<'q> Rows<'q> {
         }
         let expected = self.len() as u128 * u128::from(bytes_to_come) / u128::from(bytes_read);
         let rows = self.len() + expected as usize + expected as usize / 64 + 64;
-        reserve(&mut self.tag, rows);
+        let without = self.columns.without;
         reserve(&mut self.step, rows);
-        reserve(&mut self.wall_time, rows);
-        reserve(&mut self.value, rows);
+        if !without.tag {
+            reserve(&mut self.tag, rows);
+        }
+        if !without.wall_time {
+            reserve(&mut self.wall_time, rows);
+        }
+        if !without.value {
+            reserve(&mut self.value, rows);
+        }
         if self.columns.offset {
             reserve(&mut self.offset, rows);
         }
@@ -470,10 +490,17 @@ impl<'q> Rows<'q> {
         self.last = self.last.max(wall_time);
         if template.wanted && self.filter.takes(step, wall_time) {
             let value = template.value(suffix);
-            self.tag.push(template.tag);
+            let without = self.columns.without;
             self.step.push(step);
-            self.wall_time.push(wall_time);
-            self.value.push(value);
+            if !without.tag {
+                self.tag.push(template.tag);
+            }
+            if !without.wall_time {
+                self.wall_time.push(wall_time);
+            }
+            if !without.value {
+                self.value.push(value);
+            }
             if self.columns.offset {
                 self.offset.push(offset.cast_signed());
             }
@@ -602,12 +629,19 @@ impl<'q> Rows<'q> {
         if !taken || !self.names[name].wanted || (self.kind == Kind::Scalar && number.is_none()) {
             return Ok(());
         }
-        self.tag.push(self.names[name].view);
+        let without = self.columns.without;
         self.step.push(event.step);
-        self.wall_time.push(event.wall_time);
-        self.value.push(number.unwrap_or_default());
-        if self.kind == Kind::Summary {
-            self.has_value.push(number.is_some());
+        if !without.tag {
+            self.tag.push(self.names[name].view);
+        }
+        if !without.wall_time {
+            self.wall_time.push(event.wall_time);
+        }
+        if !without.value {
+            self.value.push(number.unwrap_or_default());
+            if self.kind == Kind::Summary {
+                self.has_value.push(number.is_some());
+            }
         }
         if self.columns.offset {
             self.offset.push(offset.cast_signed());
@@ -619,7 +653,7 @@ impl<'q> Rows<'q> {
             let plugin = self.plugin_view(value, metadata.as_deref());
             self.plugin.push(plugin);
         }
-        if self.columns.summary || self.kind == Kind::Summary {
+        if (self.columns.summary || self.kind == Kind::Summary) && !without.summary {
             self.unresolved |= self.continues && metadata.is_none();
             self.summaries.push(&mut self.texts, value, metadata.as_deref());
         }
@@ -641,7 +675,7 @@ impl<'q> Rows<'q> {
     }
 
     fn event_row(&mut self, event: &Event<'_>, taken: bool, offset: u64) -> Result<(), WalkError> {
-        let before = self.summaries.len();
+        let mut matching = 0;
         if let What::Summary(summary) = event.what {
             for value in values(summary) {
                 let value = value?;
@@ -649,6 +683,10 @@ impl<'q> Rows<'q> {
                 let metadata = self.metadata_of(name, &value)?;
                 self.unresolved |= self.continues && metadata.is_none();
                 if taken && self.names[name].wanted {
+                    matching += 1;
+                    if self.columns.without.summary {
+                        continue;
+                    }
                     self.tag.push(self.names[name].view);
                     let plugin = self.plugin_view(&value, metadata.as_deref());
                     self.plugin.push(plugin);
@@ -656,11 +694,13 @@ impl<'q> Rows<'q> {
                 }
             }
         }
-        if !taken || (self.filter.tag.is_some() && self.summaries.len() == before) {
+        if !taken || (self.filter.tag.is_some() && matching == 0) {
             return Ok(());
         }
         self.step.push(event.step);
-        self.wall_time.push(event.wall_time);
+        if !self.columns.without.wall_time {
+            self.wall_time.push(event.wall_time);
+        }
         self.what.push(self.texts.view(event.what.name()));
         let version = if let What::FileVersion(version) = event.what { Some(version) } else { None };
         self.file_version.push(version.map_or(0, |version| self.texts.view(version)));
@@ -734,48 +774,56 @@ impl<'q> Rows<'q> {
         let rows = self.len();
         let texts = std::mem::take(&mut self.texts).into_buffer();
         let text = |views: Vec<u128>| text_column(views, &texts, None);
-        let mut columns: Vec<ArrayRef> = vec![text(self.spread(|span| span.run))];
-        match self.kind {
-            Kind::Scalar => {
-                columns.extend([
-                    text(std::mem::take(&mut self.tag)),
-                    numbers(std::mem::take(&mut self.step)),
-                    floats(std::mem::take(&mut self.wall_time), None),
-                    floats(std::mem::take(&mut self.value), None),
-                ]);
-                if self.columns.plugin {
-                    columns.push(text(std::mem::take(&mut self.plugin)));
-                }
-                if self.columns.summary {
-                    columns.push(std::mem::take(&mut self.summaries).finish(&texts, Vec::new()));
-                }
+        let without = self.columns.without;
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        let tag = std::mem::take(&mut self.tag);
+        let mut plugin = std::mem::take(&mut self.plugin);
+        let step = std::mem::take(&mut self.step);
+        let wall_time = std::mem::take(&mut self.wall_time);
+        let value = std::mem::take(&mut self.value);
+        let summaries = std::mem::take(&mut self.summaries);
+        if !without.run {
+            columns.push(text(self.spread(|span| span.run)));
+        }
+        if self.kind == Kind::Event {
+            columns.push(numbers(step));
+            if !without.wall_time {
+                columns.push(floats(wall_time, None));
             }
-            Kind::Summary => columns.extend([
-                text(std::mem::take(&mut self.tag)),
-                text(std::mem::take(&mut self.plugin)),
-                numbers(std::mem::take(&mut self.step)),
-                floats(std::mem::take(&mut self.wall_time), None),
-                floats(std::mem::take(&mut self.value), nulls(std::mem::take(&mut self.has_value))),
-                std::mem::take(&mut self.summaries).finish(&texts, Vec::new()),
-            ]),
-            Kind::Event => {
-                let leading =
-                    vec![text(std::mem::take(&mut self.tag)), text(std::mem::take(&mut self.plugin))];
-                let summaries = std::mem::take(&mut self.summaries).finish(&texts, leading);
+            columns.push(text(std::mem::take(&mut self.what)));
+            let versions = std::mem::take(&mut self.file_version);
+            columns.push(text_column(versions, &texts, nulls(std::mem::take(&mut self.has_file_version))));
+            if !without.summary {
+                let summaries = summaries.finish(&texts, vec![text(tag), text(plugin)]);
                 let ends = std::iter::once(0).chain(std::mem::take(&mut self.list_ends)).collect();
-                let versions = std::mem::take(&mut self.file_version);
-                columns.extend([
-                    numbers(std::mem::take(&mut self.step)),
-                    floats(std::mem::take(&mut self.wall_time), None),
-                    text(std::mem::take(&mut self.what)),
-                    text_column(versions, &texts, nulls(std::mem::take(&mut self.has_file_version))),
-                    Arc::new(ListArray::new(
-                        summary_item(),
-                        OffsetBuffer::new(ends),
-                        summaries,
-                        nulls(std::mem::take(&mut self.has_value)),
-                    )),
-                ]);
+                let present = nulls(std::mem::take(&mut self.has_value));
+                columns.push(Arc::new(ListArray::new(
+                    summary_item(),
+                    OffsetBuffer::new(ends),
+                    summaries,
+                    present,
+                )));
+            }
+        } else {
+            if !without.tag {
+                columns.push(text(tag));
+            }
+            if self.kind == Kind::Summary {
+                columns.push(text(std::mem::take(&mut plugin)));
+            }
+            columns.push(numbers(step));
+            if !without.wall_time {
+                columns.push(floats(wall_time, None));
+            }
+            if !without.value {
+                let present = std::mem::take(&mut self.has_value);
+                columns.push(floats(value, if self.kind == Kind::Summary { nulls(present) } else { None }));
+            }
+            if self.kind == Kind::Scalar && self.columns.plugin {
+                columns.push(text(plugin));
+            }
+            if (self.kind == Kind::Summary || self.columns.summary) && !without.summary {
+                columns.push(summaries.finish(&texts, Vec::new()));
             }
         }
         for (asked, of) in [
@@ -852,21 +900,23 @@ pub fn schema(kind: Kind, columns: Columns) -> SchemaRef {
     let number = |name: &str| Field::new(name, DataType::Int64, true);
     let float = |name: &str| Field::new(name, DataType::Float64, true);
     let summary = || Field::new("summary", DataType::Struct(summary_fields(false)), true);
-    let mut fields = vec![text("run")];
-    match kind {
-        Kind::Scalar => {
-            fields.extend([text("tag"), number("step"), float("wall_time"), float("value")]);
-            fields.extend(columns.plugin.then(|| text("plugin")));
-            fields.extend(columns.summary.then(summary));
-        }
-        Kind::Summary => {
-            fields.extend([text("tag"), text("plugin"), number("step"), float("wall_time"), float("value")]);
-            fields.push(summary());
-        }
-        Kind::Event => {
-            fields.extend([number("step"), float("wall_time"), text("what"), text("file_version")]);
-            fields.push(Field::new("summary", DataType::List(summary_item()), true));
-        }
+    let without = columns.without;
+    let mut fields = Vec::new();
+    fields.extend((!without.run).then(|| text("run")));
+    if kind == Kind::Event {
+        fields.push(number("step"));
+        fields.extend((!without.wall_time).then(|| float("wall_time")));
+        fields.extend([text("what"), text("file_version")]);
+        let list = || Field::new("summary", DataType::List(summary_item()), true);
+        fields.extend((!without.summary).then(list));
+    } else {
+        fields.extend((!without.tag).then(|| text("tag")));
+        fields.extend((kind == Kind::Summary).then(|| text("plugin")));
+        fields.push(number("step"));
+        fields.extend((!without.wall_time).then(|| float("wall_time")));
+        fields.extend((!without.value).then(|| float("value")));
+        fields.extend((kind == Kind::Scalar && columns.plugin).then(|| text("plugin")));
+        fields.extend(((kind == Kind::Summary || columns.summary) && !without.summary).then(summary));
     }
     fields.extend(columns.source.then(|| text("source")));
     fields.extend(columns.logdir.then(|| text("logdir")));

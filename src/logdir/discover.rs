@@ -22,6 +22,10 @@ pub struct EventFile {
     pub logdir: String,
     /// Its length in bytes.
     pub len: u64,
+    /// Where reading begins: at a record.
+    pub start: u64,
+    /// Where reading ends: with the record that reaches this offset. All that is there if left out.
+    pub end: Option<u64>,
 }
 
 /// The event files of `logdir`, which may be a directory or an event file.
@@ -62,7 +66,7 @@ pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
 fn event_file(path: PathBuf, run: String, logdir: String, len: u64, fold: bool) -> EventFile {
     let folded = if fold { fold_run(&run) } else { None };
     let (run, source) = folded.unwrap_or((run, String::new()));
-    EventFile { path, run, source, logdir, len }
+    EventFile { path, run, source, logdir, len, start: 0, end: None }
 }
 
 fn is_event_file(entry: &DirEntry) -> bool {

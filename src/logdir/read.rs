@@ -117,6 +117,8 @@ pub struct Outcome {
     pub files_opened: u64,
     /// How many records were looked into.
     pub records: u64,
+    /// Where reading ended in the last file.
+    pub end: u64,
 }
 
 /// Why reading ended early.
@@ -133,6 +135,8 @@ struct Piece {
     file: usize,
     start: u64,
     end: Option<u64>,
+    /// Reading has to end exactly there: the next piece begins with it.
+    is_division: bool,
     /// Values of the file's run stand before.
     continues: bool,
 }
@@ -145,52 +149,58 @@ pub fn read(files: &[EventFile], query: &Query<'_>) -> Result<Outcome, ReadError
         0 => thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    let mut opened = 0;
-    let blocks = divide(files, query, threads, &mut opened);
-    let mut outcome = read_blocks(files, query, &blocks)?;
-    if outcome.is_none() {
-        outcome = read_blocks(files, query, &[whole(files)])?;
+    match read_blocks(files, query, &divide(files, query, threads))? {
+        Some(outcome) => Ok(outcome),
+        None => Ok(read_blocks(files, query, &[whole(files)])?.unwrap_or_default()),
     }
-    let mut outcome = outcome.unwrap_or_default();
-    outcome.files_opened += opened;
-    Ok(outcome)
+}
+
+/// A file, as far as it is asked for.
+fn piece(files: &[EventFile], file: usize) -> Piece {
+    let EventFile { start, end, .. } = files[file];
+    Piece { file, start, end, is_division: false, continues: start > 0 }
 }
 
 /// All files in one block.
 fn whole(files: &[EventFile]) -> Block {
-    (0..files.len()).map(|file| Piece { file, start: 0, end: None, continues: false }).collect()
+    (0..files.len()).map(|file| piece(files, file)).collect()
 }
 
 /// Deals the files out to blocks of about equal work.
-fn divide(files: &[EventFile], query: &Query<'_>, threads: usize, opened: &mut u64) -> Vec<Block> {
-    let cost = |file: &EventFile| file.len + FILE_COST_BYTES;
+fn divide(files: &[EventFile], query: &Query<'_>, threads: usize) -> Vec<Block> {
+    let reach = |file: &EventFile| file.end.map_or(file.len, |end| end.min(file.len));
+    let cost = |file: &EventFile| reach(file).saturating_sub(file.start) + FILE_COST_BYTES;
     let total: u64 = files.iter().map(cost).sum();
     let share = (total / threads as u64 + 1).max(MIN_BLOCK_BYTES);
     if threads < 2 || total <= share || query.filter.limit.is_some() {
         return vec![whole(files)];
     }
-    // Only scalars of one file can be read in parts: other kinds carry metadata along, and attempts count from the first record.
+    // Only scalars of one file are read in parts: other kinds carry metadata along, and attempts begin with a file.
     let may_split = query.kind == Kind::Scalar && !query.columns.plugin && !query.columns.attempt;
     let mut blocks = vec![Block::new()];
     let mut used = 0;
     let mut seen = std::collections::HashSet::new();
     let mut earlier = std::collections::HashSet::new();
     for (number, file) in files.iter().enumerate() {
-        let mut piece =
-            Piece { file: number, start: 0, end: None, continues: earlier.contains(file.run.as_str()) };
+        let mut piece = piece(files, number);
+        piece.continues |= earlier.contains(file.run.as_str());
         loop {
             let room = share.saturating_sub(used);
-            let left = file.len.saturating_sub(piece.start);
+            let left = reach(file).saturating_sub(piece.start);
             if left + FILE_COST_BYTES <= room + share / 8 {
                 used += left + FILE_COST_BYTES;
                 break;
             }
             let at = piece.start + room;
-            let division =
-                if may_split && room > 0 && left > room { division(file, at, opened) } else { None };
+            let division = if may_split && room > 0 && left > room { division(file, at) } else { None };
             if let Some(end) = division {
-                blocks.last_mut().expect("there is one").push(Piece { end: Some(end), ..piece });
-                piece = Piece { start: end, continues: true, ..piece };
+                blocks.last_mut().expect("there is one").push(Piece {
+                    end: Some(end),
+                    is_division: true,
+                    ..piece
+                });
+                seen.insert(file.run.as_str());
+                piece = Piece { start: end, end: file.end, is_division: false, continues: true, ..piece };
             } else if used == 0 {
                 used += left;
                 break;
@@ -207,9 +217,8 @@ fn divide(files: &[EventFile], query: &Query<'_>, threads: usize, opened: &mut u
 }
 
 /// A place at or behind `at` where a record of the file verifies.
-fn division(file: &EventFile, at: u64, opened: &mut u64) -> Option<u64> {
+fn division(file: &EventFile, at: u64) -> Option<u64> {
     let mut input = File::open(&file.path).ok()?;
-    *opened += 1;
     let mut budget = Budget::of_bytes(2 * DIVISION_REACH);
     let mut search = Search { input: &mut input, file_len: file.len, budget: &mut budget };
     match search.find(at, at.saturating_add(DIVISION_REACH).min(file.len)) {
@@ -281,11 +290,11 @@ fn read_blocks(
     for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in
         blocks.iter().zip(done)
     {
-        let lands =
-            block.iter().zip(ends).all(|(piece, end)| piece.end.is_none_or(|expected| expected == end));
+        let lands = block.iter().zip(&ends).all(|(piece, &end)| !piece.is_division || piece.end == Some(end));
         if unresolved || !lands {
             return Ok(None);
         }
+        outcome.end = ends.last().copied().unwrap_or(outcome.end);
         outcome.batches.push(batch);
         outcome.attempts.push(attempts);
         outcome.damages.extend(damages);
@@ -309,7 +318,7 @@ fn read_block<'q>(
         files_opened: 0,
         ends: Vec::new(),
     };
-    let length = |piece: &Piece| piece.end.unwrap_or(files[piece.file].len) - piece.start;
+    let length = |piece: &Piece| piece.end.unwrap_or(files[piece.file].len).saturating_sub(piece.start);
     let mut progress = Progress { read: 0, to_come: block.iter().map(length).sum() };
     let mut window = Vec::new();
     for piece in block {
@@ -335,7 +344,7 @@ fn read_block<'q>(
             Err(error) => {
                 let message = format!("{}: {error}", file.path.display());
                 let reason = Reason::Io { errno: error.raw_os_error(), message };
-                scan.lose(piece.start, file.len - piece.start, reason);
+                scan.lose(piece.start, file.len.saturating_sub(piece.start), reason);
                 done.ends.push(u64::MAX);
             }
         }
@@ -346,7 +355,7 @@ fn read_block<'q>(
         done.damages.append(&mut damages);
         progress.read += length(piece);
         progress.to_come -= length(piece);
-        done.files_opened += 1;
+        done.files_opened += u64::from(piece.start == 0);
     }
     done
 }

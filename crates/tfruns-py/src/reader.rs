@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use pyo3::prelude::*;
-use tfruns_rs::frame::{Columns, Filter, Kind, schema};
+use tfruns_rs::frame::{Columns, Filter, Kind, Without, schema};
 use tfruns_rs::logdir::{self, EventFile, Query, ReadError, Reason};
 
 use crate::arrow::ArrowStream;
@@ -39,6 +39,12 @@ impl EventFiles {
     #[getter]
     fn sizes(&self) -> Vec<u64> {
         self.files.iter().map(|file| file.len).collect()
+    }
+
+    /// One file from `start` (a record) on, up to the record that reaches `end`.
+    fn part(&self, number: usize, start: u64, end: u64) -> Self {
+        let part = |file: &EventFile| EventFile { start, end: Some(end), ..file.clone() };
+        Self { files: self.files.get(number).map(part).into_iter().collect() }
     }
 
     /// The files with these numbers.
@@ -80,6 +86,8 @@ pub struct ReadReport {
     attempts: Vec<Vec<(String, f64, f64)>>,
     files_opened: u64,
     records: u64,
+    /// Where reading ended in the last file.
+    end: u64,
 }
 
 fn kind_of(name: &str) -> PyResult<Kind> {
@@ -91,9 +99,17 @@ fn kind_of(name: &str) -> PyResult<Kind> {
     }
 }
 
-fn columns_of(names: &[String]) -> Columns {
+fn columns_of(names: &[String], without: &[String]) -> Columns {
     let has = |name: &str| names.iter().any(|known| known == name);
+    let lacks = |name: &str| without.iter().any(|known| known == name);
     Columns {
+        without: Without {
+            run: lacks("run"),
+            tag: lacks("tag"),
+            wall_time: lacks("wall_time"),
+            value: lacks("value"),
+            summary: lacks("summary"),
+        },
         plugin: has("plugin"),
         summary: has("summary"),
         source: has("source"),
@@ -107,13 +123,14 @@ fn columns_of(names: &[String]) -> Columns {
 
 /// Reads event files into a frame. `tag_filter` is called once for each tag name.
 #[pyfunction]
-#[pyo3(signature = (files, kind, columns, *, tag_filter = None, steps = None, wall_time = None, limit = None, threads = 0))]
+#[pyo3(signature = (files, kind, columns, *, without = None, tag_filter = None, steps = None, wall_time = None, limit = None, threads = 0))]
 #[allow(clippy::too_many_arguments)] // keyword-only in Python
 pub fn read_events(
     py: Python<'_>,
     files: &EventFiles,
     kind: &str,
     columns: Vec<String>,
+    without: Option<Vec<String>>,
     tag_filter: Option<Py<PyAny>>,
     steps: Option<Vec<(i64, i64)>>,
     wall_time: Option<(f64, f64)>,
@@ -121,7 +138,7 @@ pub fn read_events(
     threads: usize,
 ) -> PyResult<(ArrowStream, ReadReport)> {
     let kind = kind_of(kind)?;
-    let mut columns = columns_of(&columns);
+    let mut columns = columns_of(&columns, &without.unwrap_or_default());
     columns.plugin &= kind == Kind::Scalar;
     columns.summary &= kind == Kind::Scalar;
     let raised: Mutex<Option<PyErr>> = Mutex::new(None);
@@ -165,6 +182,7 @@ pub fn read_events(
         attempts: outcome.attempts.into_iter().map(attempts).collect(),
         files_opened: outcome.files_opened,
         records: outcome.records,
+        end: outcome.end,
     };
     Ok((ArrowStream::new(schema(kind, columns), outcome.batches), report))
 }

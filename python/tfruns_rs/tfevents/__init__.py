@@ -16,6 +16,7 @@ from tfruns_rs.tfevents._metadata import SummaryMetadata as SummaryMetadata
 from tfruns_rs.tfevents._metadata import summary_metadata as summary_metadata
 from tfruns_rs.tfevents._read import collect_events as collect_events
 from tfruns_rs.tfevents._scalar import summary_scalar as summary_scalar
+from tfruns_rs.tfevents._scan import scan_events as scan_events
 from tfruns_rs.tfevents._steps import get_global_step as get_global_step
 from tfruns_rs.tfevents._steps import set_global_step as set_global_step
 from tfruns_rs.tfevents._summary import Summary as Summary

@@ -78,8 +78,8 @@ def collect_events(
     """
     import polars as pl
 
-    _check_choice("type", type, ("any", "summary", "scalar"))
-    _check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+    check_choice("type", type, ("any", "summary", "scalar"))
+    check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
     if n is not None and n <= 0:
         raise ValueError("`n` must be positive or None")
     flush_own_writers()
@@ -189,6 +189,7 @@ def tell_losses(report: _core.ReadReport, on_corrupt: OnCorrupt) -> None:
     warnings.warn(message, CorruptRecordWarning, stacklevel=3)
 
 
-def _check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+def check_choice(name: str, value: str, choices: tuple[str, ...]) -> None:
+    """Refuses a value that is none of the choices."""
     if value not in choices:
         raise ValueError(f"`{name}` must be one of {', '.join(map(repr, choices))}, not {value!r}")

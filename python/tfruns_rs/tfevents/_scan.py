@@ -1,0 +1,203 @@
+"""Event files as a lazy frame: `scan_events`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from tfruns_rs import _core
+from tfruns_rs.tfevents import _pushdown
+from tfruns_rs.tfevents._read import (
+    check_choice,
+    check_columns,
+    name_filter,
+    resolve_logdirs,
+    step_ranges,
+    tell_losses,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import polars as pl
+
+    from tfruns_rs.tfevents._read import Kind, Logdirs, Names, OnCorrupt, Steps
+
+# Bytes of event files read for a batch: little at first, for queries that want a few rows.
+_FIRST_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 256 << 20
+
+OMITTABLE = ("run", "tag", "wall_time", "value", "summary")
+
+
+# What scans have done since the start: tests hold the pushdown to it.
+counters = {"files_opened": 0, "records": 0, "rows": 0}
+
+
+def scan_events(
+    logdir: Logdirs | None = None,
+    type: Kind = "scalar",  # noqa: A002 - as collect_events
+    *,
+    run: Names | None = None,
+    tag: Names | None = None,
+    step: Steps | None = None,
+    columns: Sequence[str] = (),
+    on_corrupt: OnCorrupt = "warn",
+) -> pl.LazyFrame:
+    """A logdir's events as a lazy frame.
+
+    Files and their sizes are fixed by this call; they are read when the frame is collected. Columns nobody
+    needs are not built. Conditions on run, tag, step and wall_time that compare with constants (`==`, `!=`,
+    `<`, …, `is_between`, `is_in`, and for names `str.starts_with`, `str.ends_with` and `str.contains`,
+    joined by `&`) are answered by the reader: runs that can't match are not opened, other tags and steps are
+    not decoded. All other conditions are applied to each batch.
+
+    Args:
+        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        type: What a row is, as in `collect_events`.
+        run: Names of the runs to read, or patterns.
+        tag: Names of the tags to read, or patterns.
+        step: The steps to read, as in `collect_events`.
+        columns: Further columns, as in `collect_events`.
+        on_corrupt: What to do about damaged records, as in `collect_events`.
+
+    Returns:
+        A lazy frame with the schema of `collect_events` for the same `type` and `columns`.
+
+    Examples:
+        >>> import tempfile, polars as pl, tfruns_rs as tfr
+        >>> events = tfr.scan_events(tempfile.mkdtemp())
+        >>> events.filter(pl.col("tag") == "loss").group_by("run").agg(pl.col("value").min()).collect().height
+        0
+    """
+    from polars.io.plugins import register_io_source
+
+    check_choice("type", type, ("any", "summary", "scalar"))
+    check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+    logdirs = resolve_logdirs(logdir)
+    wanted = check_columns(columns, several=len(logdirs) > 1)
+    files = _core.list_event_files(logdirs, "source" in wanted)
+    scan = _Scan(
+        files,
+        type,
+        wanted,
+        _pushdown.Bounds(
+            run=None if run is None else name_filter(run),
+            tag=None if tag is None else name_filter(tag),
+            steps=None if step is None else step_ranges(step),
+        ),
+        on_corrupt,
+    )
+    return register_io_source(scan.batches, schema=scan.schema)
+
+
+class _Scan:
+    """A listing and how to read it; Polars may ask for it several times, from several threads."""
+
+    def __init__(
+        self,
+        files: _core.EventFiles,
+        kind: Kind,
+        columns: list[str],
+        bounds: _pushdown.Bounds,
+        on_corrupt: OnCorrupt,
+    ) -> None:
+        import polars as pl
+
+        self._files = files
+        self._kind: Kind = kind
+        self._columns = columns
+        self._bounds = bounds
+        self._on_corrupt: OnCorrupt = on_corrupt
+        self.schema = pl.DataFrame(_core.read_events(files.select([]), kind, columns)[0]).schema
+
+    def batches(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        batch_size: int | None,  # noqa: ARG002 - batches follow the files
+    ) -> Iterator[pl.DataFrame]:
+        """Polars' side of the interface: what is asked for, in frames."""
+        needed = set(self.schema) if with_columns is None else {*with_columns}
+        bounds = self._bounds
+        if predicate is not None:
+            needed.update(predicate.meta.root_names())
+            bounds = bounds & _pushdown.bounds_of(predicate)
+        extra = [name for name in self._columns if name in needed]
+        without = [name for name in OMITTABLE if name not in needed and name not in extra]
+        limit = n_rows if predicate is None else None
+        left = n_rows
+        for part in self._parts(bounds):
+            if left is not None and left <= 0:
+                return
+            frame, end = self._read(part, extra, without, bounds, limit)
+            if predicate is not None:
+                frame = frame.filter(predicate)
+            if with_columns is not None:
+                # In the schema's order, which is the one that every version of Polars takes.
+                frame = frame.select(name for name in self.schema if name in with_columns)
+            if left is not None:
+                frame = frame.head(left)
+                left -= frame.height
+            part.end = end
+            yield frame
+
+    def _read(
+        self, part: _Part, extra: list[str], without: list[str], bounds: _pushdown.Bounds, limit: int | None
+    ) -> tuple[pl.DataFrame, int]:
+        import polars as pl
+
+        stream, report = _core.read_events(
+            part.files,
+            self._kind,
+            extra,
+            without=without,
+            tag_filter=bounds.tag,
+            steps=bounds.steps,
+            wall_time=bounds.wall_time,
+            limit=limit,
+        )
+        counters["files_opened"] += report.files_opened
+        counters["records"] += report.records
+        tell_losses(report, self._on_corrupt)
+        frame = pl.DataFrame(stream)
+        counters["rows"] += frame.height
+        return frame, report.end
+
+    def _parts(self, bounds: _pushdown.Bounds) -> Iterator[_Part]:
+        """The files that can match, a batch's worth at a time; a large file in parts."""
+        runs, sizes = self._files.runs, self._files.sizes
+        takes = {run: bounds.run is None or bounds.run(run) for run in set(runs)}
+        if bounds.steps == []:
+            return
+        room = _FIRST_BATCH_BYTES
+        batch: list[int] = []
+        for number, (run, size) in enumerate(zip(runs, sizes, strict=True)):
+            if not takes[run]:
+                continue
+            may_part = self._kind == "scalar" and "attempt" not in self._columns
+            if batch and sum(sizes[one] for one in batch) + size > room:
+                yield _Part(self._files.select(batch))
+                batch, room = [], _BATCH_BYTES
+            if size <= 2 * room or not may_part:
+                batch.append(number)
+                continue
+            start = 0
+            while start < size:
+                part = _Part(self._files.part(number, start, start + room))
+                yield part
+                if part.end <= start:
+                    break
+                start, room = part.end, _BATCH_BYTES
+        if batch:
+            yield _Part(self._files.select(batch))
+
+
+class _Part:
+    """Some files, or a part of one; `end` is where reading it ended."""
+
+    __slots__ = ("end", "files")
+
+    def __init__(self, files: _core.EventFiles) -> None:
+        self.files = files
+        self.end = 0
