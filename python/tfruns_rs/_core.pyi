@@ -16,6 +16,7 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
+    "concat_parquet",
     "decode_png",
     "decode_wav",
     "encode_histogram",
@@ -69,6 +70,9 @@ class ReadReport:
     @property
     def end(self) -> int: ...
 
+def concat_parquet(
+    parts: Sequence[str | os.PathLike[str]], target: str | os.PathLike[str], entries: Sequence[tuple[str, str]]
+) -> int: ...
 def decode_png(png: bytes) -> tuple[int, int, int, int, bytes]: ...
 def decode_wav(wav: bytes) -> tuple[int, int, int, bool, bytes]: ...
 def encode_histogram(

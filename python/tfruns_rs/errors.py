@@ -96,3 +96,35 @@ class ConflictError(TfrunsError, RuntimeError):
 
 class UploadError(TfrunsError, RuntimeError):
     """An upload or download did not get through. Doing it again goes on where it stopped."""
+
+
+class NoActiveRunError(TfrunsError, RuntimeError):
+    """Something needs a run, none was named and none is active."""
+
+
+class MetricsTableError(TfrunsError, ValueError):
+    """A metrics table that can't be written or read."""
+
+
+class BatchError(MetricsTableError):
+    """A batch that does not fit its metrics table. The table is as it was before.
+
+    Attributes:
+        batch: The number of the batch, from 0.
+        column: The column, if one is at fault.
+    """
+
+    batch: int | None = None
+    column: str | None = None
+
+
+class ForeignKeyError(MetricsTableError):
+    """Example ids that the foreign table has no rows for.
+
+    Attributes:
+        count: How many rows of the metrics table.
+        example_ids: The first of the ids.
+    """
+
+    count: int = 0
+    example_ids: tuple[int, ...] = ()

@@ -7,6 +7,7 @@
 mod arrow;
 #[allow(dead_code)] // each part takes from here what it needs
 mod errors;
+mod metrics_table;
 mod reader;
 mod runs;
 mod values;
@@ -21,6 +22,8 @@ mod _core {
 
     #[pymodule_export]
     use crate::arrow::ArrowStream;
+    #[pymodule_export]
+    use crate::metrics_table::concat_parquet;
     #[pymodule_export]
     use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]
