@@ -1,9 +1,8 @@
-"""Batches on their way into a metrics table: any columns to one frame, held against those that came
-before."""
+"""Batches on their way into a metrics table: any columns to one frame, held against the earlier ones."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -21,8 +20,7 @@ _UNWRITABLE = (pl.Object, pl.Unknown, pl.Int128)
 
 
 class Batches:
-    """What all batches of a table have in common, learned from those that came and held against those that
-    come.
+    """What all batches of a table have in common; learned from those that came, asked of those that come.
 
     Attributes:
         types: The columns in their order, with the types they are stored in; a column that held nothing but
@@ -165,7 +163,7 @@ def error_in(column: str, message: str) -> BatchError:
 
 def _series(name: Any, values: Any) -> pl.Series:
     """A column from any array, tensor or list."""
-    if not isinstance(name, str):
+    if not isinstance(name, str) or not name:
         raise BatchError(f"a column's name is a text, not {name!r}")
     try:
         if isinstance(values, pl.Series):
@@ -175,7 +173,7 @@ def _series(name: Any, values: Any) -> pl.Series:
         values = _on_host(values)
         if isinstance(values, np.ndarray):
             return _from_numpy(name, cast("np.ndarray[Any, Any]", values))
-        if isinstance(values, (str, bytes, Mapping)) or not isinstance(values, Iterable):
+        if isinstance(values, (str, bytes, Mapping, Iterator)) or not isinstance(values, Iterable):
             raise error_in(
                 name, f"a column is a list or an array, not {type(cast('object', values)).__name__}"
             )
@@ -188,14 +186,12 @@ def _series(name: Any, values: Any) -> pl.Series:
 
 def _on_host(values: Any) -> Any:
     """A tensor of any framework as a NumPy array; anything else as it is."""
-    if hasattr(values, "detach"):
+    if hasattr(values, "detach") and hasattr(values, "cpu"):
         values = values.detach().cpu()
         if "bfloat16" in str(values.dtype):
             values = values.float()
         return values.numpy()
-    if hasattr(values, "__array__") and not isinstance(values, np.ndarray):
-        return np.asarray(values)
-    return values
+    return np.asarray(values) if hasattr(values, "__array__") else values
 
 
 def _from_numpy(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
@@ -207,6 +203,8 @@ def _from_numpy(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
         raise error_in(name, "complex numbers can't be written; give their parts as two columns")
     if values.dtype == np.float16:
         values = values.astype(np.float32)
+    if values.dtype.kind in "mM" and np.datetime_data(values.dtype)[0] in {"s", "m", "h"}:
+        values = values.astype(f"{values.dtype.kind}8[ms]")
     return pl.Series(name, np.ascontiguousarray(values.astype(values.dtype.newbyteorder("="), copy=False)))
 
 

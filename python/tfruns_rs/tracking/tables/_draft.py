@@ -30,9 +30,9 @@ from tfruns_rs.tracking.tables._schema import ColumnSchema, known_schema
 from tfruns_rs.tracking.tables._spill import Spill, read_torn
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from collections.abc import Mapping
     from concurrent.futures import Future
+    from pathlib import Path
 
     from polars._typing import ParquetCompression
 
@@ -205,9 +205,7 @@ class Draft:
         facts.pop("compression")
         data = self._hidden / DATA_FILE
         _core.concat_parquet(parts, data, [(METADATA_KEY, json.dumps(facts))])
-        made = self._hidden / "table.made"
-        made.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        made.rename(self._hidden / TABLE_FILE)
+        _core.write_atomic(self._hidden / TABLE_FILE, (json.dumps(facts, indent=2) + "\n").encode())
 
     def _conform(self, parts: list[Path]) -> dict[str, pl.DataType]:
         """Gives all parts the columns that hold the values of each; returns them."""
@@ -216,12 +214,10 @@ class Draft:
         schemas = [dict(pl.read_parquet_schema(part)) for part in parts]
         types = dict(schemas[0])
         for part, schema in zip(parts[1:], schemas[1:], strict=True):
-            for name in types:
-                merged = merge(types[name], schema[name], strict=False)
+            for name, dtype in types.items():
+                merged = merge(dtype, schema[name], strict=False)
                 if merged is None:
-                    raise MetricsTableError(
-                        f"{part}: column {name!r} holds {schema[name]}, not {types[name]}"
-                    )
+                    raise MetricsTableError(f"{part}: column {name!r} holds {schema[name]}, not {dtype}")
                 types[name] = merged
         for part, schema in zip(parts, schemas, strict=True):
             if schema != types:
@@ -249,7 +245,7 @@ def _reserve(tables: Path) -> Path:
 def _lock(file: int) -> bool:
     """Takes the lock on an open file unless another process has it; the system drops it with the process."""
     try:
-        import fcntl  # noqa: PLC0415 - POSIX alone has it
+        import fcntl
     except (
         ImportError
     ):  # pragma: no cover - Windows keeps open files from being removed, which protects as well

@@ -121,7 +121,7 @@ def _tables_below(directory: Path) -> list[Path]:
         hidden = any(part.startswith(".") for part in path.relative_to(directory).parts)
         if path.suffix.lower() in _SUFFIXES and path.is_file() and not hidden:
             found.setdefault(_SUFFIXES[path.suffix.lower()], []).append(path)
-    return next((found[kind] for kind in _SCANS if kind in found), [])
+    return next((found[kind] for kind in _SCANS if kind in found), list[Path]())
 
 
 def _format(path: Path) -> str:

@@ -1,5 +1,4 @@
-"""Which metrics tables a run refers to: one small file a table, so that any number of ranks register without
-a lock.
+"""Which metrics tables a run refers to: a small file each, so that any number of ranks need no lock.
 
 metrics_tables/metrics_0000/         a table
 metrics_tables/metrics_0000.json     the run refers to it: url, file_size, stream_name, row_count
@@ -9,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
+from tfruns_rs import _core
 from tfruns_rs.errors import MetricsTableError
 from tfruns_rs.tracking.tables._url import Url
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Iterable, Mapping
 
 _TABLES = "metrics_tables"
@@ -75,13 +74,18 @@ def update_metrics(
     run = Url(run_dir).to_absolute()
     checked = [_checked(info) for info in (_inside(Path(run)) if infos is None else infos)]
     known = {str((run / info["url"]).expand()) for info in metric_infos(run_dir)}
+    if checked:
+        Path(run, _TABLES).mkdir(exist_ok=True)
     for info in checked:
         url = Url(info["url"]).to_absolute(run)
         if validate and not url.expand().scheme and not Path(url, _TABLE_FILE).is_file():
             raise FileNotFoundError(2, "there is no metrics table", str(url))
         if str(url.expand()) not in known:
             relative = url.to_relative(run)
-            _create(Path(run, _TABLES, _name(relative)), {**info, "url": str(relative)})
+            # Another process that registers the same table writes the same facts.
+            _core.write_atomic(
+                Path(run, _TABLES, _name(relative)), json.dumps({**info, "url": str(relative)}).encode()
+            )
             known.add(str(url.expand()))
 
 
@@ -99,8 +103,7 @@ def _checked(info: Mapping[str, object]) -> MetricTableInfo:
 
 def _inside(run: Path) -> list[MetricTableInfo]:
     """The descriptions of all whole tables in a run's directory."""
-    from tfruns_rs.tracking.tables._table import MetricsTable  # noqa: PLC0415 - reads tables, and so needs
-    polars
+    from tfruns_rs.tracking.tables._table import MetricsTable
 
     return [
         MetricsTable(path.parent).info(run) for path in sorted(run.glob(f"{_TABLES}/[!.]*/{_TABLE_FILE}"))
@@ -112,12 +115,3 @@ def _name(url: Url) -> str:
     if url.parts[:-1] == (_TABLES,):
         return f"{url.name}.json"
     return f"{url.name[:100]}-{hashlib.blake2b(str(url).encode(), digest_size=4).hexdigest()}.json"
-
-
-def _create(path: Path, info: MetricTableInfo) -> None:
-    """Writes the file whole, unless it is there."""
-    path.parent.mkdir(exist_ok=True)
-    made = path.with_name(f".{path.stem}-{secrets.token_hex(4)}.made")
-    with made.open("x", encoding="utf-8") as file:
-        file.write(json.dumps(info) + "\n")
-    made.replace(path)  # another process that registers the same table writes the same facts

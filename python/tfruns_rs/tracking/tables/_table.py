@@ -1,5 +1,4 @@
-"""A metrics table that was written: its rows, what is known of them, and the join with the table it speaks
-about."""
+"""A written metrics table: its rows, what is known of them, and the join with what they speak about."""
 
 from __future__ import annotations
 
@@ -215,7 +214,7 @@ class MetricsTable:
                 cast("list[int]", orphans.unique(maintain_order=True).head(_FIRST_ORPHANS).to_list())
             )
             error = ForeignKeyError(
-                f"{len(orphans)} rows of {self.name} speak about rows beyond the foreign table of {count} rows: "
+                f"{len(orphans)} rows of {self.name} are about rows beyond the foreign table's {count}: "
                 f"{', '.join(map(str, first))}{', …' if len(orphans) > len(first) else ''}"
             )
             error.count, error.example_ids = len(orphans), first
