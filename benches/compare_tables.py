@@ -46,7 +46,7 @@ batches = [batch(number) for number in range(min(200, rows // size))]
 OURS = (
     PREPARE
     + """
-import tfruns_rs.tracking.tables as tfr
+import tfruns_rs as tfr
 start, started = time.perf_counter(), cpu()
 writer = tfr.MetricsTableWriter(directory.name)
 for number in range(rows // size):

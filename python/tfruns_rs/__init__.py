@@ -51,6 +51,11 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking import init as init
     from tfruns_rs.tracking import load_artifact as load_artifact
     from tfruns_rs.tracking import load_run as load_run
+    from tfruns_rs.tracking._url import Url as Url
+    from tfruns_rs.tracking.tables import ColumnSchema as ColumnSchema
+    from tfruns_rs.tracking.tables import MetricsTable as MetricsTable
+    from tfruns_rs.tracking.tables import MetricsTableWriter as MetricsTableWriter
+    from tfruns_rs.tracking.tables import recover_tables as recover_tables
 
 _LATER = {
     "tfruns_rs.tracking": (
@@ -62,6 +67,13 @@ _LATER = {
         "init",
         "load_artifact",
         "load_run",
+    ),
+    "tfruns_rs.tracking._url": ("Url",),
+    "tfruns_rs.tracking.tables": (
+        "ColumnSchema",
+        "MetricsTable",
+        "MetricsTableWriter",
+        "recover_tables",
     ),
 }
 """What a script that only logs does not need: imported when it is asked for."""

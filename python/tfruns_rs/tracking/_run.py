@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import operator
-import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -21,11 +20,15 @@ from tfruns_rs.tracking._names import check_type, timestamp
 from tfruns_rs.tracking._session import Session, error_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import os
+    from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
     import polars as pl
+
+    from tfruns_rs.tracking._url import Url
+    from tfruns_rs.tracking.tables import MetricsTable, MetricTableInfo
 
     Metrics = dict[str, list[dict[str, dict[str, Any]]]]
 
@@ -159,15 +162,15 @@ class Run:
         return self._dir
 
     @property
-    def url(self) -> Any:
+    def url(self) -> Url:
         """The run's directory as a `Url`.
 
         Raises:
             RunClosedError: The run has no directory.
         """
-        from pathlib import Path
+        from tfruns_rs.tracking._url import Url
 
-        return Path(self._directory())
+        return Url(self._directory())
 
     @property
     def associations(self) -> dict[str, list[dict[str, str]]]:
@@ -307,9 +310,22 @@ class Run:
     # Its metrics tables
 
     @property
-    def metric_infos(self) -> list[dict[str, Any]]:
+    def metric_infos(self) -> list[MetricTableInfo]:
         """The registered metrics tables: url (relative to the run), file_size, stream_name, row_count."""
-        return list(_record.read(self._directory()).get("metric_infos", []))
+        from tfruns_rs.tracking.tables import metric_infos
+
+        return metric_infos(self._directory())
+
+    @property
+    def metrics_tables(self) -> list[MetricsTable]:
+        """The registered metrics tables, opened.
+
+        Raises:
+            FileNotFoundError: One is gone.
+        """
+        from tfruns_rs.tracking.tables import metrics_tables
+
+        return metrics_tables(self._directory())
 
     def update_metrics(
         self, infos: Iterable[Mapping[str, Any]] | None = None, *, validate: bool = True
@@ -324,29 +340,29 @@ class Run:
         Raises:
             FileNotFoundError: There is no such table.
         """
-        directory = self._directory()
-        if infos is None:
-            infos = _table_infos(directory)
-        fresh = [{**info, "url": self._relative(info["url"])} for info in infos]
-        for info in fresh if validate else []:
-            if not os.path.isdir(os.path.join(directory, info["url"])):  # noqa: PTH112, PTH118
-                raise FileNotFoundError(f"there is no metrics table {info['url']} in {directory}")
+        from tfruns_rs.tracking.tables import update_metrics
 
-        def register(record: dict[str, Any]) -> None:
-            present = record.setdefault("metric_infos", [])
-            known = {info["url"] for info in present}
-            for info in fresh:
-                if info["url"] not in known:
-                    known.add(info["url"])
-                    present.append(info)
+        update_metrics(self._directory(), infos, validate=validate)
 
-        _record.update(directory, register)
+    def joined(
+        self,
+        stream: str | None = None,
+        foreign: str | os.PathLike[str] | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> pl.LazyFrame:
+        """The rows of the run's metrics tables, each with what it speaks about, lazily.
 
-    def _relative(self, url: Any) -> str:
-        path = str(url).removeprefix("file://").removeprefix("./")
-        if os.path.isabs(path):  # noqa: PTH117
-            path = os.path.relpath(os.path.realpath(path), os.path.realpath(self._directory()))
-        return os.path.normpath(path).replace(os.sep, "/")
+        Args:
+            stream: The series of tables to take; None for all.
+            foreign: The foreign table, by URL or display name; None if all speak about the same one.
+            columns: The columns of the foreign table to add; None for all.
+
+        Raises:
+            MetricsTableError: The tables speak about several foreign tables, or there is none to take.
+        """
+        from tfruns_rs.tracking.tables import joined
+
+        return joined(self._directory(), stream, foreign, columns)
 
     # Its end
 
@@ -490,24 +506,6 @@ def texts(what: str, values: Iterable[str]) -> list[str]:
     found = list(values)
     if isinstance(values, str) or not all(isinstance(value, str) for value in found):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"{what} are a list of str")
-    return found
-
-
-def _table_infos(directory: str) -> list[dict[str, Any]]:
-    """What the tables of a run say of themselves."""
-    root = f"{directory}/metrics_tables"
-    found: list[dict[str, Any]] = []
-    for name in sorted(os.listdir(root)) if os.path.isdir(root) else []:  # noqa: PTH112, PTH208
-        table = _record.read_json(f"{root}/{name}/table.json")
-        if table:
-            found.append(
-                {
-                    "url": f"metrics_tables/{name}",
-                    "file_size": os.path.getsize(f"{root}/{name}/data.parquet"),  # noqa: PTH202
-                    "stream_name": table.get("stream_name", ""),
-                    "row_count": table.get("row_count", 0),
-                }
-            )
     return found
 
 

@@ -2,14 +2,15 @@
 
 `_batch` makes frames of what users hand over, `_spill` keeps them safe, `_draft` makes a table of them, all
 under `_writer`; `_infos` lets a run refer to tables. `_table` reads one back, `_foreign` opens the table it
-speaks about. `_url` and `_schema` are the words for places and for what columns mean.
+speaks about. `_joined` makes one frame of a run's tables. `_schema` is the word for what columns mean.
 """
 
 from tfruns_rs.tracking.tables._infos import MetricTableInfo as MetricTableInfo
 from tfruns_rs.tracking.tables._infos import metric_infos as metric_infos
 from tfruns_rs.tracking.tables._infos import update_metrics as update_metrics
+from tfruns_rs.tracking.tables._joined import joined as joined
+from tfruns_rs.tracking.tables._joined import metrics_tables as metrics_tables
 from tfruns_rs.tracking.tables._schema import ColumnSchema as ColumnSchema
 from tfruns_rs.tracking.tables._table import MetricsTable as MetricsTable
-from tfruns_rs.tracking.tables._url import Url as Url
 from tfruns_rs.tracking.tables._writer import MetricsTableWriter as MetricsTableWriter
 from tfruns_rs.tracking.tables._writer import recover_tables as recover_tables

@@ -13,7 +13,7 @@ from tfruns_rs.tracking.tables._draft import DATA_FILE, TABLE_FILE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tfruns_rs.tracking.tables._url import Url
+    from tfruns_rs.tracking._url import Url
 
 _WHOLE_BYTES = 64 << 20  # files up to this size are hashed whole
 _SAMPLES = 64

@@ -1,27 +1,21 @@
-"""Which metrics tables a run refers to: a small file each, so that any number of ranks need no lock.
-
-metrics_tables/metrics_0000/         a table
-metrics_tables/metrics_0000.json     the run refers to it: url, file_size, stream_name, row_count
-"""
+"""The metrics tables that a run refers to, as `run.json` says: each writer adds its own, under a lock."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
-from tfruns_rs import _core
 from tfruns_rs.errors import MetricsTableError
-from tfruns_rs.tracking.tables._url import Url
+from tfruns_rs.tracking import _record
+from tfruns_rs.tracking._url import Url
 
 if TYPE_CHECKING:
     import os
     from collections.abc import Iterable, Mapping
 
+_INFOS = "metric_infos"
 _TABLES = "metrics_tables"
 _TABLE_FILE = "table.json"
-_LARGEST_INFO = 1 << 20
 
 
 class MetricTableInfo(TypedDict):
@@ -41,16 +35,15 @@ class MetricTableInfo(TypedDict):
 
 
 def metric_infos(run_dir: str | os.PathLike[str]) -> list[MetricTableInfo]:
-    """The metrics tables that a run refers to, in the order of their names."""
-    infos: list[MetricTableInfo] = []
-    for path in sorted(Path(run_dir, _TABLES).glob("[!.]*.json")):
-        if path.stat().st_size > _LARGEST_INFO:
-            raise MetricsTableError(f"{path}: too large for what it should be")
-        try:
-            infos.append(_checked(json.loads(path.read_bytes())))
-        except (ValueError, TypeError, KeyError) as error:
-            raise MetricsTableError(f"{path}: does not describe a metrics table: {error}") from error
-    return infos
+    """The metrics tables that a run refers to, in the order in which they were added.
+
+    Raises:
+        MetricsTableError: The run's record says something else than it should.
+    """
+    stored = _record.read(str(Url(run_dir))).get(_INFOS, [])
+    if not isinstance(stored, list):
+        raise MetricsTableError(f"{run_dir}: the list of metrics tables is none")
+    return [_checked(info) for info in cast("list[Any]", stored)]
 
 
 def update_metrics(
@@ -71,34 +64,38 @@ def update_metrics(
         FileNotFoundError: A table does not exist.
         MetricsTableError: An info lacks a field.
     """
-    run = Url(run_dir).to_absolute()
-    checked = [_checked(info) for info in (_inside(Path(run)) if infos is None else infos)]
-    known = {str((run / info["url"]).expand()) for info in metric_infos(run_dir)}
-    if checked:
-        Path(run, _TABLES).mkdir(exist_ok=True)
-    for info in checked:
-        url = Url(info["url"]).to_absolute(run)
+    run = Url(run_dir).expand().to_absolute()
+    fresh: list[MetricTableInfo] = []
+    for info in _inside(Path(run)) if infos is None else infos:
+        url = Url(str(info["url"]) if "url" in info else "").to_absolute(run)
         if validate and not url.expand().scheme and not Path(url, _TABLE_FILE).is_file():
             raise FileNotFoundError(2, "there is no metrics table", str(url))
-        if str(url.expand()) not in known:
-            relative = url.to_relative(run)
-            # Another process that registers the same table writes the same facts.
-            _core.write_atomic(
-                Path(run, _TABLES, _name(relative)), json.dumps({**info, "url": str(relative)}).encode()
-            )
-            known.add(str(url.expand()))
+        fresh.append(_checked({**info, "url": str(url.to_relative(run))}))
+
+    def add(record: dict[str, Any]) -> None:
+        present = record.setdefault(_INFOS, [])
+        known = {info["url"] for info in present}
+        for info in fresh:
+            if info["url"] not in known:
+                known.add(info["url"])
+                present.append(info)
+
+    Path(run, _record.META_DIR).mkdir(exist_ok=True)
+    _record.update(str(run), add)
 
 
-def _checked(info: Mapping[str, object]) -> MetricTableInfo:
+def _checked(info: Any) -> MetricTableInfo:
     try:
         return {
             "url": str(info["url"]),
-            "file_size": int(cast("int", info["file_size"])),
+            "file_size": int(info["file_size"]),
             "stream_name": str(info["stream_name"]),
-            "row_count": int(cast("int", info["row_count"])),
+            "row_count": int(info["row_count"]),
         }
     except KeyError as error:
         raise MetricsTableError(f"the description of a metrics table lacks {error}") from error
+    except (TypeError, ValueError) as error:
+        raise MetricsTableError(f"{info!r} does not describe a metrics table") from error
 
 
 def _inside(run: Path) -> list[MetricTableInfo]:
@@ -108,10 +105,3 @@ def _inside(run: Path) -> list[MetricTableInfo]:
     return [
         MetricsTable(path.parent).info(run) for path in sorted(run.glob(f"{_TABLES}/[!.]*/{_TABLE_FILE}"))
     ]
-
-
-def _name(url: Url) -> str:
-    """The file that says the run refers to a table: its own by their names, others with a hash."""
-    if url.parts[:-1] == (_TABLES,):
-        return f"{url.name}.json"
-    return f"{url.name[:100]}-{hashlib.blake2b(str(url).encode(), digest_size=4).hexdigest()}.json"

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import polars as pl
 
 from tfruns_rs.errors import ForeignKeyError, MetricsTableError
+from tfruns_rs.tracking._url import Url
 from tfruns_rs.tracking.tables._batch import EXAMPLE_ID
 from tfruns_rs.tracking.tables._draft import DATA_FILE, METADATA_KEY, TABLE_FILE
 from tfruns_rs.tracking.tables._foreign import ForeignTable, changes
 from tfruns_rs.tracking.tables._schema import ColumnSchema
-from tfruns_rs.tracking.tables._url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

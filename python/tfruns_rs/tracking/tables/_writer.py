@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
 from tfruns_rs import __version__
 from tfruns_rs.errors import MetricsTableError, NoActiveRunError, RunNotFoundError
+from tfruns_rs.tracking._url import Url
 from tfruns_rs.tracking.tables._batch import Batches
 from tfruns_rs.tracking.tables._draft import TABLES, Draft
 from tfruns_rs.tracking.tables._foreign import ForeignTable
 from tfruns_rs.tracking.tables._infos import MetricTableInfo, update_metrics
 from tfruns_rs.tracking.tables._schema import ColumnSchema
 from tfruns_rs.tracking.tables._table import MetricsTable
-from tfruns_rs.tracking.tables._url import Url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

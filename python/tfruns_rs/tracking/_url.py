@@ -21,7 +21,7 @@ class Url:
     used, never when it is stored.
 
     Example:
-        >>> from tfruns_rs.tracking.tables import Url
+        >>> from tfruns_rs import Url
         >>> Url("runs/a") / "metrics_tables"
         Url('runs/a/metrics_tables')
         >>> Url("/data/train.parquet").to_relative("/data/runs/a")
