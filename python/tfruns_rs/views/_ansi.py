@@ -20,6 +20,14 @@ if TYPE_CHECKING:
     from rich.style import Style
 
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]")
+# All that a terminal would obey but colours: strings for it (titles, links), controls, other escapes, and an
+# escape that begins nothing (Rich takes time that grows with the square of their number).
+_OBEYED: Final = re.compile(
+    r"\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"
+    r"|\x1b\[[0-?]*[ -/]*[@-ln-~]"
+    r"|\x1b[ -/]*[0-OQ-WYZ`-~]"
+    r"|\x1b(?!\[[0-9;:]*m)"
+)
 _STANDARD_COLOURS: Final = 16
 _CUBE_LEVELS: Final = (0, 95, 135, 175, 215, 255)
 
@@ -59,7 +67,7 @@ def palette_css() -> str:
 
 def _lines(text: str) -> Iterator[_Line]:
     decoder = AnsiDecoder()
-    for line in text.replace("\r\n", "\n").split("\n"):
+    for line in _OBEYED.sub("", text).replace("\r\n", "\n").split("\n"):
         if "\x1b" in line or "\r" in line:
             # A progress bar redraws its line: what it showed last is what is left of it.
             decoded = decoder.decode_line(line.rstrip("\r"))
