@@ -56,6 +56,12 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking.tables import MetricsTable as MetricsTable
     from tfruns_rs.tracking.tables import MetricsTableWriter as MetricsTableWriter
     from tfruns_rs.tracking.tables import recover_tables as recover_tables
+    from tfruns_rs.views import compare_runs as compare_runs
+    from tfruns_rs.views import save_run_comparison as save_run_comparison
+    from tfruns_rs.views import save_run_view as save_run_view
+    from tfruns_rs.views import update_run_metrics as update_run_metrics
+    from tfruns_rs.views import view_run as view_run
+    from tfruns_rs.views import view_run_metrics as view_run_metrics
 
 _LATER = {
     "tfruns_rs.tracking": (
@@ -74,6 +80,14 @@ _LATER = {
         "MetricsTable",
         "MetricsTableWriter",
         "recover_tables",
+    ),
+    "tfruns_rs.views": (
+        "compare_runs",
+        "save_run_comparison",
+        "save_run_view",
+        "update_run_metrics",
+        "view_run",
+        "view_run_metrics",
     ),
 }
 """What a script that only logs does not need: imported when it is asked for."""

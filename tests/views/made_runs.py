@@ -4,10 +4,7 @@ import io
 import json
 import random
 import tarfile
-from datetime import UTC, datetime
 from pathlib import Path
-
-import polars as pl
 
 PIXEL = bytes.fromhex(
     "89504e470d0a1a0a0000000d4948445200000001000000010802000000907753de0000000c49444154789c63f8cfc0000003010100"
@@ -99,29 +96,3 @@ def random_run(run_dir: Path, seed: int) -> Path:
         files={"weights/model.bin": b"w" * draw.randint(1, 5000)},
         start=1_767_225_600.125 + seed,
     )
-
-
-def info_of(run_dir: Path) -> dict:
-    """What `run_info` says of a run made here, read apart from it."""
-    meta = run_dir / "tfruns.d"
-    info = {"run_dir": str(run_dir), "status": "completed"}
-    if metrics := _json(meta / "metrics.json"):
-        info["metrics"] = pl.DataFrame(metrics)
-        info |= {f"metric_{name}": values[-1] for name, values in metrics.items()}
-    info |= {f"eval_{name}": value for name, value in _json(meta / "evaluation.json").items()}
-    info |= {f"flag_{name}": value for name, value in _json(meta / "flags.json").items()}
-    if error := _json(meta / "error.json"):
-        info |= {"error_message": error["message"], "error_traceback": "\n".join(error["traceback"])}
-        info["status"] = "failed"
-    convert = {"start": _time, "end": _time, "samples": int, "epochs": int, "learning_rate": float}
-    for path in sorted((meta / "properties").iterdir()):
-        info[path.name] = convert.get(path.name, str)(path.read_text().removesuffix("\n"))
-    return info
-
-
-def _json(path: Path) -> dict:
-    return json.loads(path.read_text()) if path.exists() else {}
-
-
-def _time(text: str) -> datetime:
-    return datetime.fromtimestamp(float(text), UTC)

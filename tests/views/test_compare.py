@@ -1,14 +1,14 @@
 import pytest
 
+from tfruns_rs import compare_runs, run_info, save_run_comparison
 from tfruns_rs.errors import RunNotFoundError
-from tfruns_rs.views._compare import compare_runs, save_run_comparison
 from tfruns_rs.views._diff import diff_lines
-from views.made_runs import info_of, make_run, random_run
+from views.made_runs import make_run, random_run
 
 
 @pytest.fixture
 def three(tmp_path):
-    return [info_of(random_run(tmp_path / f"2026-01-01T00-00-0{seed}Z", seed)) for seed in (1, 2, 3)]
+    return [run_info(random_run(tmp_path / f"2026-01-01T00-00-0{seed}Z", seed)) for seed in (1, 2, 3)]
 
 
 def heads(page):
@@ -23,7 +23,7 @@ def row(page, group, name):
 
 
 def test_runs_stand_side_by_side_the_newest_on_the_right(three, tmp_path, open_page):
-    page = open_page(save_run_comparison(reversed(three), tmp_path / "page.html")).page
+    page = open_page(save_run_comparison(three[::-1], tmp_path / "page.html")).page
 
     assert heads(page) == [f"2026-01-01T00-00-0{seed}Z" for seed in (1, 2, 3)]
     for group, prefix in (("Flags", "flag_"), ("Metrics", "metric_"), ("Evaluation", "eval_")):
@@ -85,7 +85,7 @@ def test_charts_overlay_runs_and_hide_them(three, tmp_path, open_page):
 
 
 def test_many_runs_have_parallel_coordinates(tmp_path, open_page):
-    infos = [info_of(random_run(tmp_path / f"run{seed:02}", seed)) for seed in range(12)]
+    infos = [run_info(random_run(tmp_path / f"run{seed:02}", seed)) for seed in range(12)]
     opened = open_page(save_run_comparison(infos, tmp_path / "page.html"), width=400)
     opened.draw_all()
 
@@ -103,7 +103,7 @@ def test_sources_and_consoles_are_compared(tmp_path, open_page):
     new = make_run(
         tmp_path / "b", sources={"train.py": "a\nrate = 2\nc\n", "new.py": "y\n"}, output="two\n", start=2
     )
-    page = open_page(save_run_comparison([info_of(new), info_of(old)], tmp_path / "page.html")).page
+    page = open_page(save_run_comparison([run_info(new), run_info(old)], tmp_path / "page.html")).page
     titles = page.eval_on_selector_all("details summary", "all => all.map(one => one.firstChild.data.trim())")
 
     assert titles == ["train.py", "new.py (new)", "console", "gone.py (gone)"]
@@ -126,7 +126,7 @@ def test_a_diff_tells_both_texts():
 
 @pytest.mark.parametrize("runs", [[], ["one"]])
 def test_comparing_takes_two_runs(tmp_path, runs):
-    infos = [info_of(random_run(tmp_path / name, 1)) for name in runs]
+    infos = [run_info(random_run(tmp_path / name, 1)) for name in runs]
     with pytest.raises(RunNotFoundError, match="two runs"):
         save_run_comparison(infos)
 

@@ -2,10 +2,9 @@
 
 import pytest
 
-from tfruns_rs.views._compare import save_run_comparison
-from tfruns_rs.views._live import charts_of, notebook_html, view_run_metrics
-from tfruns_rs.views._report import save_run_view
-from views.made_runs import info_of, make_run
+from tfruns_rs import run_info, save_run_comparison, save_run_view, view_run_metrics
+from tfruns_rs.views._live import charts_of, notebook_html
+from views.made_runs import make_run
 
 PAYLOADS = [
     "</script><script>window.pwned = 1</script>",
@@ -71,7 +70,7 @@ def assert_harmless(opened):
 
 
 def test_a_hostile_report_is_text(hostile, tmp_path, open_page):
-    opened = open_page(save_run_view(info_of(hostile), tmp_path / "page.html"))
+    opened = open_page(save_run_view(run_info(hostile), tmp_path / "page.html"))
     for tab in opened.page.query_selector_all('[role="tab"]'):
         tab.click()
         opened.draw_all()
@@ -98,7 +97,7 @@ def test_a_hostile_comparison_is_text(hostile, tmp_path, open_page):
     third = make_run(
         tmp_path / "third", flags={PAYLOADS[0]: PAYLOADS[1]}, metrics={PAYLOADS[0]: [0.1]}, start=2.0
     )
-    infos = [info_of(run) for run in (hostile, other, third)]
+    infos = [run_info(run) for run in (hostile, other, third)]
     opened = open_page(save_run_comparison(infos, tmp_path / "page.html"))
     opened.draw_all()
     for button in opened.page.query_selector_all(".compare button"):
@@ -139,7 +138,7 @@ def test_hostile_metrics_in_a_notebook_are_pictures(chromium):
 
 def test_the_policy_holds_against_what_would_slip_through(tmp_path, chromium):
     page = chromium.new_page()
-    page.goto(save_run_view(info_of(make_run(tmp_path / "run")), tmp_path / "page.html").as_uri())
+    page.goto(save_run_view(run_info(make_run(tmp_path / "run")), tmp_path / "page.html").as_uri())
     blocked = page.evaluate(
         """async () => {
           const seen = [];

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 import polars as pl
 import pytest
 
-from tfruns_rs.views._live import update_run_metrics, view_run_metrics
+from tfruns_rs import update_run_metrics, view_run_metrics
 
 
 @pytest.fixture
@@ -115,7 +115,7 @@ def test_without_a_display_the_address_is_printed(capsys, monkeypatch):
 
 def test_the_server_ends_with_its_process():
     script = textwrap.dedent("""
-        from tfruns_rs.views._live import view_run_metrics
+        from tfruns_rs import view_run_metrics
         view_run_metrics({"loss": [1.0]}, viewer=print)
     """)
     done = subprocess.run(
@@ -133,7 +133,7 @@ def test_a_notebook_shows_pictures_that_update(tmp_path):
     notebook.cells = [
         nbformat.v4.new_code_cell(
             "import time\n"
-            "from tfruns_rs.views._live import update_run_metrics, view_run_metrics\n"
+            "from tfruns_rs import update_run_metrics, view_run_metrics\n"
             "viewer = view_run_metrics({'loss': [1.0, None]})\n"
             "update_run_metrics(viewer, {'loss': [1.0, 0.125]})\n"
             "viewer.close()"

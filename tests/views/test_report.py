@@ -3,14 +3,14 @@ import math
 
 import pytest
 
+from tfruns_rs import run_info, save_run_view
 from tfruns_rs.views._budget import PAGE_BYTES
-from tfruns_rs.views._report import save_run_view
-from views.made_runs import info_of, make_run, random_run
+from views.made_runs import make_run, random_run
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_the_page_shows_what_the_run_holds_at_full_precision(tmp_path, open_page, seed):
-    info = info_of(random_run(tmp_path / f"2026-01-01T00-00-0{seed}Z", seed))
+    info = run_info(random_run(tmp_path / f"2026-01-01T00-00-0{seed}Z", seed))
     opened = open_page(save_run_view(info, tmp_path / "run.html"))
 
     for card, prefix in (("metrics", "metric_"), ("evaluation", "eval_"), ("flags", "flag_")):
@@ -31,7 +31,7 @@ def test_the_page_shows_what_the_run_holds_at_full_precision(tmp_path, open_page
 
 
 def test_tabs_answer_to_mouse_and_keyboard(tmp_path, open_page):
-    info = info_of(random_run(tmp_path / "run", 7))
+    info = run_info(random_run(tmp_path / "run", 7))
     page = open_page(save_run_view(info, tmp_path / "run.html")).page
     shown = "panels => panels.filter(panel => !panel.hidden).map(panel => panel.id)"
 
@@ -48,7 +48,7 @@ def test_tabs_answer_to_mouse_and_keyboard(tmp_path, open_page):
 
 def test_source_is_numbered_and_whole(tmp_path, open_page):
     text = 'def f():\n    """doc\n    string"""\n    return "<b>&amp;</b>"\n'
-    info = info_of(make_run(tmp_path / "run", sources={"train.py": text}))
+    info = run_info(make_run(tmp_path / "run", sources={"train.py": text}))
     page = open_page(save_run_view(info, tmp_path / "run.html")).page
     page.click("#tab-code")
 
@@ -59,7 +59,7 @@ def test_source_is_numbered_and_whole(tmp_path, open_page):
 
 
 def test_series_toggle_smooth_and_turn_logarithmic(tmp_path, open_page):
-    info = info_of(random_run(tmp_path / "run", 4))
+    info = run_info(random_run(tmp_path / "run", 4))
     opened = open_page(save_run_view(info, tmp_path / "run.html"))
     opened.draw_all()
     page = opened.page
@@ -85,7 +85,7 @@ def test_series_toggle_smooth_and_turn_logarithmic(tmp_path, open_page):
 
 
 def test_values_are_read_by_pointer_and_by_keyboard(tmp_path, open_page):
-    info = info_of(random_run(tmp_path / "run", 5))
+    info = run_info(random_run(tmp_path / "run", 5))
     opened = open_page(save_run_view(info, tmp_path / "run.html"))
     opened.draw_all()
     page = opened.page
@@ -99,7 +99,7 @@ def test_values_are_read_by_pointer_and_by_keyboard(tmp_path, open_page):
 
 
 def test_an_accuracy_ends_at_one(tmp_path, open_page):
-    info = info_of(make_run(tmp_path / "run", metrics={"accuracy": [0.2, 0.4], "share": [0.2, 0.4]}))
+    info = run_info(make_run(tmp_path / "run", metrics={"accuracy": [0.2, 0.4], "share": [0.2, 0.4]}))
     opened = open_page(save_run_view(info, tmp_path / "run.html"))
     opened.draw_all()
 
@@ -109,7 +109,7 @@ def test_an_accuracy_ends_at_one(tmp_path, open_page):
 
 def test_a_failed_run_shows_its_error(tmp_path, open_page):
     error = {"message": "loss became NaN", "traceback": ["inner()", "outer()"]}
-    info = info_of(make_run(tmp_path / "run", error=error))
+    info = run_info(make_run(tmp_path / "run", error=error))
     page = open_page(save_run_view(info, tmp_path / "run.html")).page
 
     assert page.inner_text(".error .message") == "loss became NaN"
@@ -119,7 +119,7 @@ def test_a_failed_run_shows_its_error(tmp_path, open_page):
 
 def test_small_numbers_keep_their_digits(tmp_path, open_page):
     values = {"tiny": 2e-05, "third": 1 / 3, "many": 123456789.125, "negative": -0.1}
-    info = info_of(make_run(tmp_path / "run", flags=values))
+    info = run_info(make_run(tmp_path / "run", flags=values))
     page = open_page(save_run_view(info, tmp_path / "run.html")).page
     shown = page.eval_on_selector_all("#flags dd", "dds => dds.map(dd => dd.textContent)")
 
@@ -129,7 +129,7 @@ def test_small_numbers_keep_their_digits(tmp_path, open_page):
 
 
 def test_times_are_the_readers_with_utc_on_hover(tmp_path, open_page):
-    info = info_of(random_run(tmp_path / "run", 6))
+    info = run_info(random_run(tmp_path / "run", 6))
     page = open_page(
         save_run_view(info, tmp_path / "run.html"), timezone_id="Asia/Tokyo", locale="en-GB"
     ).page
@@ -140,7 +140,7 @@ def test_times_are_the_readers_with_utc_on_hover(tmp_path, open_page):
 
 @pytest.mark.parametrize(("width", "scheme"), [(400, "light"), (1280, "dark"), (3840, "light")])
 def test_no_page_scrolls_sideways(tmp_path, open_page, width, scheme):
-    info = info_of(random_run(tmp_path / "run", 8))
+    info = run_info(random_run(tmp_path / "run", 8))
     opened = open_page(save_run_view(info, tmp_path / "run.html"), width=width, color_scheme=scheme)
     for tab in opened.page.query_selector_all('[role="tab"]'):
         tab.click()
@@ -151,7 +151,7 @@ def test_no_page_scrolls_sideways(tmp_path, open_page, width, scheme):
 def test_a_huge_run_fits_the_budget_and_says_what_is_left_out(tmp_path, open_page):
     values = [math.sin(n / 50_000) for n in range(400_000)]
     values[123_456] = 42.0
-    info = info_of(
+    info = run_info(
         make_run(
             tmp_path / "run",
             metrics={f"metric{n}": values for n in range(3)},
@@ -177,15 +177,14 @@ def test_a_huge_run_fits_the_budget_and_says_what_is_left_out(tmp_path, open_pag
 
 def test_a_run_without_anything_is_a_page(tmp_path, open_page):
     (tmp_path / "run" / "tfruns.d").mkdir(parents=True)
-    info = {"run_dir": str(tmp_path / "run"), "status": "unknown"}
-    page = open_page(save_run_view(info, tmp_path / "run.html")).page
+    page = open_page(save_run_view(tmp_path / "run", tmp_path / "run.html")).page
 
     assert "run" in page.inner_text("h1")
 
 
 def test_damaged_files_do_not_stop_the_page(tmp_path, open_page):
     run_dir = random_run(tmp_path / "run", 9)
-    info = info_of(run_dir)
+    info = run_info(run_dir)
     (run_dir / "tfruns.d" / "source.tar.gz").write_bytes(b"\x1f\x8b\x08garbage")
     (run_dir / "tfruns.d" / "environment.json").write_text("[" * 100_000)
     (run_dir / "plots" / "Rplot002.png").write_bytes(b"no picture")
@@ -196,7 +195,7 @@ def test_damaged_files_do_not_stop_the_page(tmp_path, open_page):
 
 
 def test_values_are_there_without_scripts(tmp_path, chromium):
-    info = info_of(random_run(tmp_path / "run", 10))
+    info = run_info(random_run(tmp_path / "run", 10))
     path = save_run_view(info, tmp_path / "run.html")
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

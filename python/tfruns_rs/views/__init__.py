@@ -1,7 +1,14 @@
 """The pages: one run's report, the comparison of several, and metrics as they come.
 
-`_runs` names runs, `_data` gathers what a page shows of one, `_events` what its `logs/` hold; `_charts`,
-`_ansi`, `_source` and `_picture` make parts of it fit to show; `_page` renders a template with its policy;
-`_report`, `_compare` and `_live` are the pages; `_open` shows them, `_notebook` is what notebooks show of a
-run. Nothing of this is imported before a page is asked for.
+`_view` is what a user calls. `_runs` names runs, `_data` gathers what a page shows of one, `_events` what its
+`logs/` hold; `_charts`, `_ansi`, `_source`, `_diff` and `_picture` make parts of it fit to show, as much as
+`_budget` allows; `_page` renders a template with its policy; `_report`, `_compare` and `_live` are the pages;
+`_open` shows them. Nothing but `_view` is imported before a page is asked for.
 """
+
+from tfruns_rs.views._view import compare_runs as compare_runs
+from tfruns_rs.views._view import save_run_comparison as save_run_comparison
+from tfruns_rs.views._view import save_run_view as save_run_view
+from tfruns_rs.views._view import update_run_metrics as update_run_metrics
+from tfruns_rs.views._view import view_run as view_run
+from tfruns_rs.views._view import view_run_metrics as view_run_metrics

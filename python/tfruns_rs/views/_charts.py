@@ -69,6 +69,7 @@ class Chart:
         rows: The rows of the other kinds.
         ends: The axes of parallel coordinates: their names, and what their ends are called.
         is_share: Whether the values are shares of one, so that the axis ends there.
+        left_out: How many steps of a histogram have no room.
         x_end: Where x is going to end, if that is known: the epochs a run was started with.
     """
 
@@ -80,16 +81,20 @@ class Chart:
     ends: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     is_share: bool = False
     x_end: float | None = None
+    left_out: int = 0
 
     @property
     def note(self) -> str:
         """What the chart leaves out, in words."""
-        return "; ".join(filter(None, (self._reduced_note(), self._not_finite_note())))
+        return "; ".join(filter(None, (self._reduced_note(), self._not_finite_note(), self._left_out_note())))
 
     def _reduced_note(self) -> str:
         shown = sum(len(series.x) for series in self.series)
         finite = sum(series.total - series.not_finite for series in self.series)
         return f"{shown:,} of {finite:,} points shown, extremes kept" if shown < finite else ""
+
+    def _left_out_note(self) -> str:
+        return f"{self.left_out:,} more steps are left out" if self.left_out else ""
 
     def _not_finite_note(self) -> str:
         count = sum(series.not_finite for series in self.series)
@@ -264,13 +269,13 @@ def _line() -> dict[str, Any]:
     alt = require("altair")
     points = alt.NamedData("points")
     x = alt.X(
-        "x:Q", scale=alt.Scale(zero=False, nice=False, padding=6), axis=alt.Axis(title=None, tickMinStep=1)
+        "x:Q", scale=alt.Scale(zero=False, nice=False, padding=6), axis=alt.Axis(title=None, tickMinStep=1, tickCount=9)
     )
     colour = alt.Color("c:N", legend=None)
     zoom = alt.selection_interval(name="zoom", bind="scales", zoom="wheel![event.shiftKey]")
 
     def line(field: str, width: float, opacity: float) -> Any:
-        y = alt.Y(f"{field}:Q", scale=alt.Scale(zero=False, padding=4), axis=alt.Axis(title=None))
+        y = alt.Y(f"{field}:Q", scale=alt.Scale(zero=False, padding=4), axis=alt.Axis(title=None, format="~g"))
         return (
             alt.Chart(points)
             .mark_line(clip=True, strokeWidth=width, opacity=opacity)
@@ -297,9 +302,9 @@ def _histogram() -> dict[str, Any]:
         alt.Chart(alt.NamedData("rows"))
         .mark_rect()
         .encode(
-            x=alt.X("from:Q", axis=alt.Axis(title=None), scale=alt.Scale(zero=False, nice=False)),
+            x=alt.X("from:Q", axis=alt.Axis(title=None, tickCount=9), scale=alt.Scale(zero=False, nice=False)),
             x2="to:Q",
-            y=alt.Y("low:Q", axis=alt.Axis(title=None), scale=alt.Scale(zero=False)),
+            y=alt.Y("low:Q", axis=alt.Axis(title=None, format="~g"), scale=alt.Scale(zero=False)),
             y2="high:Q",
             color=alt.Color("share:Q", legend=None, scale=alt.Scale(scheme="blues", domainMin=0)),
             tooltip=["step:Q", "low:Q", "high:Q", "count:Q"],

@@ -6,17 +6,13 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from tfruns_rs.errors import RunNotFoundError
 from tfruns_rs.views import _ansi, _budget, _page, _runs
 from tfruns_rs.views._charts import PALETTE_SIZE, Chart, fit, history_charts
 from tfruns_rs.views._data import RunData, gather
 from tfruns_rs.views._diff import Diff, diff_files
-from tfruns_rs.views._open import show_page
 
 if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
 _ATTEMPTS: Final = 6
 _MIN_RUNS: Final = 2
@@ -43,47 +39,6 @@ class Changes:
     old: str
     new: str
     diffs: list[Diff]
-
-
-def save_run_comparison(runs: Any = None, filename: str | os.PathLike[str] = "auto") -> Path:
-    """Saves the comparison of two or more runs as one HTML file.
-
-    Args:
-        runs: The runs; the two latest by default.
-        filename: Where to save it; "auto" is a new temporary file.
-
-    Returns:
-        The file.
-
-    Raises:
-        RunNotFoundError: There are fewer than two runs.
-        MissingExtraError: The extra `[view]` is not installed.
-    """
-    infos = _runs.many(runs)
-    if len(infos) < _MIN_RUNS:
-        raise RunNotFoundError(f"comparing takes two runs or more; there {_count(len(infos))}")
-    names = sorted(_runs.name_of(info) for info in infos)
-    return _page.save(render_comparison(infos), filename, f"compare-runs-{names[0]}-{names[-1]}.html")
-
-
-def compare_runs(runs: Any = None, viewer: Callable[[str], object] | None = None) -> Path:
-    """Saves the comparison of two or more runs to a temporary file and shows it.
-
-    Args:
-        runs: The runs; the two latest by default.
-        viewer: Called with the file's path; the option `viewer` by default, else the browser. Without a
-            display the path is printed.
-
-    Returns:
-        The file.
-
-    Raises:
-        RunNotFoundError: There are fewer than two runs.
-        MissingExtraError: The extra `[view]` is not installed.
-    """
-    path = save_run_comparison(runs)
-    show_page(str(path), viewer)
-    return path
 
 
 def render_comparison(infos: Sequence[_runs.Info]) -> str:
@@ -141,6 +96,7 @@ def table(runs: list[RunData]) -> dict[str, list[Row]]:
         "Training": [run.training for run in runs],
         "Optimization": [run.optimization for run in runs],
         "Properties": [run.properties for run in runs],
+        "Git": [run.git for run in runs],
         "Environment": [run.environment for run in runs],
     }
     rows = {title: _rows(values) for title, values in groups.items()}
@@ -246,7 +202,3 @@ def _comparable(run: RunData, runs: int) -> dict[str, str]:
     if runs == _MIN_RUNS and run.output:
         texts["console"] = _ansi.plain(run.output)
     return texts
-
-
-def _count(runs: int) -> str:
-    return "is one" if runs == 1 else "are none"

@@ -95,7 +95,8 @@ class RunData:
         plots: The plots.
         files: The first artifacts, by path.
         files_total: How many artifacts there are.
-        environment: Python, platform, hardware, git and so on, in one level.
+        environment: Python, platform, hardware and so on, in one level.
+        git: Commit, branch and so on.
         packages: Versions by package.
         git_diff: The uncommitted changes.
         events: What `logs/` holds.
@@ -126,6 +127,7 @@ class RunData:
     files: list[Artifact]
     files_total: int
     environment: Values = field(default_factory=dict[str, Any])
+    git: Values = field(default_factory=dict[str, Any])
     packages: dict[str, str] = field(default_factory=dict[str, str])
     git_diff: str = ""
     events: Events = field(default_factory=Events)
@@ -150,9 +152,12 @@ def gather(info: Mapping[str, Any], budget: Budget, *, media_bytes: int, with_ev
     """
     path = Path(os.path.abspath(info["run_dir"]))  # noqa: PTH100 - `resolve` would follow a link in the run's name
     record = {key: value for key, value in info.items() if value is not None}
+    own = _json(path / "tfruns.d" / "run.json")
+    record |= {key: own[key] for key in ("name", "description", "labels") if own.get(key)}
     history, epochs = history_of(record.get("metrics"))
     environment = _json(path / "tfruns.d" / "environment.json")
-    packages = _mapping(environment.pop("packages", None))
+    packages = _packages(environment)
+    git = _mapping(environment.pop("git", None))
     plots = list(_plots(path / "plots", media_bytes))
     media_bytes -= sum(len(plot.uri) for plot in plots)
     files = sorted(_artifacts(path), key=lambda artifact: artifact.path)
@@ -193,6 +198,7 @@ def gather(info: Mapping[str, Any], budget: Budget, *, media_bytes: int, with_ev
         files=files[: budget.files],
         files_total=len(files),
         environment=dict(_leaves(environment)),
+        git=dict(_leaves(git)),
         packages={name: str(version) for name, version in packages.items()},
         git_diff=_read_text(path / "tfruns.d" / "git.diff"),
         events=read_events(path / "logs", budget, media_bytes=media_bytes) if with_events else Events(),
@@ -251,6 +257,16 @@ def _json(path: Path) -> Values:
     except (ValueError, RecursionError):
         return {}
     return _mapping(value)
+
+
+def _packages(environment: Values) -> Values:
+    """Takes the packages out of an environment: they are many, and shown apart."""
+    for holder in (environment, *map(_mapping, list(environment.values()))):
+        for name in ("packages", "pypkgs"):
+            if packages := _mapping(holder.get(name)):
+                del holder[name]
+                return packages
+    return {}
 
 
 def _mapping(value: Any) -> Values:

@@ -25,11 +25,11 @@ from tfruns_rs.views._data import history_of
 from tfruns_rs.views._open import show_page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    import polars as pl
+    from tfruns_rs.views._view import Metrics
 
 _LINGER_SECS: Final = 5.0
 """How long a closed viewer still tells its page that it has ended."""
@@ -39,7 +39,7 @@ _NOTEBOOK_SHARE: Final = 0.1
 
 
 class MetricsViewer:
-    """An open view of metrics, made by `view_run_metrics` and fed by `update_run_metrics`.
+    """An open view of metrics, made by `view_run_metrics`, fed by `update_run_metrics`.
 
     Attributes:
         address: Where the page is served; None in a notebook.
@@ -47,7 +47,7 @@ class MetricsViewer:
 
     address: str | None = None
 
-    def update(self, metrics: pl.DataFrame | Mapping[str, Sequence[float | None]]) -> None:
+    def update(self, metrics: Metrics) -> None:
         """Shows other metrics."""
         self._show(charts_of(metrics))
 
@@ -66,24 +66,8 @@ class MetricsViewer:
         self.close()
 
 
-def view_run_metrics(
-    metrics: pl.DataFrame | Mapping[str, Sequence[float | None]],
-    viewer: Callable[[str], object] | None = None,
-) -> MetricsViewer:
-    """Opens a live page of metrics; in a notebook, an output that updates.
-
-    Args:
-        metrics: A frame or a mapping with a column a metric: an entry an epoch, None for those to come. A
-            column `epoch` names the epochs; `val_loss` is drawn beside `loss`.
-        viewer: Called with the page's address; the option `viewer` by default, else the browser. Without a
-            display the address is printed.
-
-    Returns:
-        The view, to be given to `update_run_metrics`.
-
-    Raises:
-        MissingExtraError: The extra `[view]` is not installed.
-    """
+def open_viewer(metrics: Metrics, viewer: Callable[[str], object] | None = None) -> MetricsViewer:
+    """Opens a view of metrics: a served page, or a notebook's output."""
     charts = charts_of(metrics)
     if viewer is None and in_notebook():
         return _NotebookViewer(charts)
@@ -92,19 +76,7 @@ def view_run_metrics(
     return server
 
 
-def update_run_metrics(
-    viewer: MetricsViewer, metrics: pl.DataFrame | Mapping[str, Sequence[float | None]]
-) -> None:
-    """Shows other metrics in an open view, without a reload.
-
-    Args:
-        viewer: What `view_run_metrics` returned.
-        metrics: The metrics from the first epoch on.
-    """
-    viewer.update(metrics)
-
-
-def charts_of(metrics: pl.DataFrame | Mapping[str, Sequence[float | None]]) -> list[Chart]:
+def charts_of(metrics: Metrics) -> list[Chart]:
     """The charts of a metrics frame or mapping."""
     budget = _budget.Budget()
     return fit(

@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tfruns_rs.views._runs import option_viewer
+from tfruns_rs.tfruns import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,7 +25,7 @@ def show_page(page: str, viewer: Callable[[str], object] | None = None) -> None:
             CI) the page's place is printed, and no browser of the terminal takes the keyboard away.
     """
     if viewer is None:
-        viewer = option_viewer()
+        viewer = options.viewer
     if viewer is not None:
         viewer(page)
         return

@@ -3,59 +3,15 @@
 from __future__ import annotations
 
 from html import escape
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from tfruns_rs.views import _budget, _page, _runs
+from tfruns_rs.views import _budget, _page
 from tfruns_rs.views._ansi import cut_middle
 from tfruns_rs.views._charts import fit, history_charts
 from tfruns_rs.views._data import RunData, gather
-from tfruns_rs.views._open import show_page
 from tfruns_rs.views._source import highlight
 
-if TYPE_CHECKING:
-    import os
-    from collections.abc import Callable
-    from pathlib import Path
-
 _ATTEMPTS: Final = 6
-
-
-def save_run_view(run_dir: Any = None, filename: str | os.PathLike[str] = "auto") -> Path:
-    """Saves the report of a run as one HTML file.
-
-    Args:
-        run_dir: The run; the latest by default.
-        filename: Where to save it; "auto" is a new temporary file.
-
-    Returns:
-        The file.
-
-    Raises:
-        RunNotFoundError: There is no such run, or none at all.
-        MissingExtraError: The extra `[view]` is not installed.
-    """
-    info = _runs.one(run_dir)
-    return _page.save(render_report(info), filename, f"run-{_runs.name_of(info)}.html")
-
-
-def view_run(run_dir: Any = None, viewer: Callable[[str], object] | None = None) -> Path:
-    """Saves the report of a run to a temporary file and shows it.
-
-    Args:
-        run_dir: The run; the latest by default.
-        viewer: Called with the file's path; the option `viewer` by default, else the browser. Without a
-            display the path is printed.
-
-    Returns:
-        The file.
-
-    Raises:
-        RunNotFoundError: There is no such run, or none at all.
-        MissingExtraError: The extra `[view]` is not installed.
-    """
-    path = save_run_view(run_dir)
-    show_page(str(path), viewer)
-    return path
 
 
 def render_report(info: Any) -> str:
@@ -102,7 +58,7 @@ def _tabs(data: RunData, events: list[Any]) -> list[tuple[str, str]]:
         ("events", "Events", bool(events or data.events.images or data.events.texts)),
         ("output", "Output", bool(data.output or data.stderr or data.plots or data.files)),
         ("code", "Code", bool(data.sources or data.git_diff)),
-        ("environment", "Environment", bool(data.environment or data.packages)),
+        ("environment", "Environment", bool(data.environment or data.git or data.packages)),
     )
     return [(key, title) for key, title, has_content in shown if has_content]
 
