@@ -269,13 +269,17 @@ def _line() -> dict[str, Any]:
     alt = require("altair")
     points = alt.NamedData("points")
     x = alt.X(
-        "x:Q", scale=alt.Scale(zero=False, nice=False, padding=6), axis=alt.Axis(title=None, tickMinStep=1, tickCount=9)
+        "x:Q",
+        scale=alt.Scale(zero=False, nice=False, padding=6),
+        axis=alt.Axis(title=None, tickMinStep=1, tickCount=9),
     )
     colour = alt.Color("c:N", legend=None)
     zoom = alt.selection_interval(name="zoom", bind="scales", zoom="wheel![event.shiftKey]")
 
     def line(field: str, width: float, opacity: float) -> Any:
-        y = alt.Y(f"{field}:Q", scale=alt.Scale(zero=False, padding=4), axis=alt.Axis(title=None, format="~g"))
+        y = alt.Y(
+            f"{field}:Q", scale=alt.Scale(zero=False, padding=4), axis=alt.Axis(title=None, format="~g")
+        )
         return (
             alt.Chart(points)
             .mark_line(clip=True, strokeWidth=width, opacity=opacity)
@@ -302,7 +306,9 @@ def _histogram() -> dict[str, Any]:
         alt.Chart(alt.NamedData("rows"))
         .mark_rect()
         .encode(
-            x=alt.X("from:Q", axis=alt.Axis(title=None, tickCount=9), scale=alt.Scale(zero=False, nice=False)),
+            x=alt.X(
+                "from:Q", axis=alt.Axis(title=None, tickCount=9), scale=alt.Scale(zero=False, nice=False)
+            ),
             x2="to:Q",
             y=alt.Y("low:Q", axis=alt.Axis(title=None, format="~g"), scale=alt.Scale(zero=False)),
             y2="high:Q",
