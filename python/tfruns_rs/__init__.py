@@ -38,6 +38,7 @@ from tfruns_rs.tfruns import option_context as option_context
 from tfruns_rs.tfruns import options as options
 from tfruns_rs.tfruns import run_dir as run_dir
 from tfruns_rs.tfruns import run_info as run_info
+from tfruns_rs.tfruns import training_run as training_run
 from tfruns_rs.tfruns import unique_run_dir as unique_run_dir
 from tfruns_rs.tfruns import write_run_data as write_run_data
 from tfruns_rs.tfruns import write_run_metadata as write_run_metadata

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Self, SupportsFloat, SupportsIndex, TypedDict, final, type_check_only
 
 from typing_extensions import Buffer, CapsuleType
@@ -12,11 +13,14 @@ __all__ = [
     "EventWriter",
     "Heartbeat",
     "ReadReport",
+    "Snapshot",
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
     "concat_parquet",
+    "copy_files",
+    "copy_tree",
     "decode_png",
     "decode_wav",
     "encode_histogram",
@@ -31,6 +35,7 @@ __all__ = [
     "flush_writers",
     "forget_runs",
     "list_event_files",
+    "move_tree",
     "pack_source",
     "read_events",
     "read_run",
@@ -220,3 +225,21 @@ def read_events(
     limit: int | None = None,
     threads: int = 0,
 ) -> tuple[ArrowStream, ReadReport]: ...
+
+@final
+class Snapshot:
+    def __new__(
+        cls, root: str | os.PathLike[str], skipped: list[str | os.PathLike[str]] = ...
+    ) -> Self: ...
+    def __len__(self) -> int: ...
+    def changed(self, later: Snapshot) -> list[tuple[Path, int]]: ...
+
+def copy_files(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    files: Sequence[str | os.PathLike[str]],
+) -> list[tuple[Path, str]]: ...
+def copy_tree(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], without: list[str] = ...
+) -> list[Path]: ...
+def move_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) -> None: ...

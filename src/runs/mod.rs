@@ -8,7 +8,7 @@
 //! Everything in a run directory is untrusted: any fault costs one `problem` text and never hides the other runs.
 
 pub mod archive;
-//X pub mod copy;
+pub mod copy;
 pub mod create;
 pub mod dir;
 pub mod frame;
@@ -16,5 +16,5 @@ pub mod json;
 pub mod liveness;
 pub mod record;
 pub mod scan;
-//X pub mod snapshot;
+pub mod snapshot;
 pub mod write;

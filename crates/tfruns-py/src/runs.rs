@@ -7,7 +7,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tfruns_rs::runs::record::Wanted;
-use tfruns_rs::runs::{archive, create, frame, liveness, scan, write};
+use tfruns_rs::runs::{archive, copy, create, frame, liveness, scan, snapshot, write};
 
 use crate::arrow::ArrowStream;
 use crate::errors::os_error;
@@ -109,4 +109,61 @@ pub fn pack_source(
     let packed = py.detach(|| archive::pack_source(&archive, &files, max_bytes));
     let left_out = packed.map_err(|error| os_error(&error, &archive))?;
     Ok(left_out.into_iter().map(|left| (left.path, left.why)).collect())
+}
+
+/// The files below a directory, as they are now.
+#[pyclass(frozen, module = "tfruns_rs._core")]
+pub struct Snapshot {
+    snapshot: snapshot::Snapshot,
+}
+
+#[pymethods]
+impl Snapshot {
+    #[new]
+    #[pyo3(signature = (root, skipped = Vec::new()))]
+    fn new(py: Python<'_>, root: PathBuf, skipped: Vec<PathBuf>) -> Self {
+        Self { snapshot: py.detach(|| snapshot::Snapshot::take(&root, &skipped)) }
+    }
+
+    fn __len__(&self) -> usize {
+        self.snapshot.len()
+    }
+
+    /// The files that are new or differ in a later snapshot, as (path, bytes), sorted.
+    fn changed(&self, py: Python<'_>, later: PyRef<'_, Self>) -> Vec<(PathBuf, u64)> {
+        let later = &later.snapshot;
+        let changed = py.detach(|| self.snapshot.changed(later));
+        changed.into_iter().map(|file| (file.path, file.size)).collect()
+    }
+}
+
+/// Copies files between directories; returns those that could not be, as (path, why).
+#[pyfunction]
+pub fn copy_files(
+    py: Python<'_>,
+    source: PathBuf,
+    target: PathBuf,
+    files: Vec<PathBuf>,
+) -> Vec<(PathBuf, String)> {
+    let copied = py.detach(|| copy::copy_files(&source, &target, &files));
+    copied.into_iter().filter_map(|file| Some((file.path, file.problem?.to_string()))).collect()
+}
+
+/// Copies a directory to a place where nothing is; returns the links and devices that were left out.
+#[pyfunction]
+#[pyo3(signature = (source, target, without = Vec::new()))]
+pub fn copy_tree(
+    py: Python<'_>,
+    source: PathBuf,
+    target: PathBuf,
+    without: Vec<String>,
+) -> PyResult<Vec<PathBuf>> {
+    let without: Vec<&str> = without.iter().map(String::as_str).collect();
+    py.detach(|| copy::copy_tree(&source, &target, &without)).map_err(|error| os_error(&error, &target))
+}
+
+/// Moves a directory to a place where nothing is, across file systems as well.
+#[pyfunction]
+pub fn move_tree(py: Python<'_>, source: PathBuf, target: PathBuf) -> PyResult<()> {
+    py.detach(|| copy::move_tree(&source, &target)).map_err(|error| os_error(&error, &target))
 }

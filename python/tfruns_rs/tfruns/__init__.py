@@ -4,6 +4,7 @@
 `_run_metadata` writes into them; `_ls_runs` and `_run_info` read.
 """
 
+from tfruns_rs.tfruns import _active
 from tfruns_rs.tfruns._flag import flag_boolean as flag_boolean
 from tfruns_rs.tfruns._flag import flag_integer as flag_integer
 from tfruns_rs.tfruns._flag import flag_numeric as flag_numeric
@@ -22,3 +23,6 @@ from tfruns_rs.tfruns._run_info import latest_run as latest_run
 from tfruns_rs.tfruns._run_info import run_info as run_info
 from tfruns_rs.tfruns._run_metadata import write_run_data as write_run_data
 from tfruns_rs.tfruns._run_metadata import write_run_metadata as write_run_metadata
+from tfruns_rs.tfruns._training_run import training_run as training_run
+
+_active.adopt()

@@ -11,6 +11,9 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from tfruns_rs.tfevents import flush
+from tfruns_rs.tfevents._logdir import set_run_logdir
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -37,6 +40,7 @@ class ActiveRun(NamedTuple):
 
 
 _stack: list[ActiveRun] = []
+_logdirs: list[str | None] = []
 _handed_over: tuple[tuple[str, str], ActiveRun] | None = None
 on_start: list[Callable[[ActiveRun], None]] = []
 """Called with every run that becomes active in this process."""
@@ -45,14 +49,21 @@ on_start: list[Callable[[ActiveRun], None]] = []
 def push(run: ActiveRun) -> None:
     """Makes `run` the active one."""
     _stack.append(run)
+    _logdirs.append(set_run_logdir(f"{run.run_dir}/logs"))
     for started in on_start:
         started(run)
 
 
 def pop(run: ActiveRun) -> None:
     """Ends `run`, and those that were started inside it and forgotten."""
-    while _stack and _stack.pop() is not run:
-        pass
+    if run not in _stack:
+        return
+    flush()
+    while _stack:
+        ended = _stack.pop()
+        set_run_logdir(_logdirs.pop())
+        if ended is run:
+            return
 
 
 def current() -> ActiveRun | None:
@@ -63,6 +74,13 @@ def current() -> ActiveRun | None:
     if not run_dir:
         return None
     return _from_environment(run_dir, os.environ.get(RUN_CONTEXT, ""))
+
+
+def adopt() -> None:
+    """Lets events go to the run that a parent handed over, if one did."""
+    run = current()
+    if run is not None and not _stack:
+        set_run_logdir(f"{run.run_dir}/logs")
 
 
 def _from_environment(run_dir: str, context: str) -> ActiveRun:

@@ -1,0 +1,81 @@
+"""What a script left behind: files created or changed below a directory, copied into the run."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tfruns_rs import _core
+from tfruns_rs.tfruns import _json
+from tfruns_rs.tfruns._run_metadata import META_DIR
+
+MAX_FILE_BYTES = 1 << 30
+MAX_RUN_BYTES = 10 << 30
+
+
+class Artifacts:
+    """The files below `root` before a script runs, to be compared with those after.
+
+    Not taken: other runs, the archive, hidden files, environments, and what lies in the runs directory, but
+    for event directories that appear there, which move to the run's logs.
+    """
+
+    def __init__(self, root: str, run_dir: str, runs_dir: str) -> None:
+        self._root = Path(root).resolve()
+        self._run_dir = Path(run_dir)
+        self._runs_dir = Path(runs_dir).resolve()
+        beneath = self._runs_dir.is_relative_to(self._root) and self._runs_dir != self._root
+        self._skipped: list[Any] = [self._runs_dir.relative_to(self._root)] if beneath else []
+        resolved = self._run_dir.resolve()
+        if resolved.is_relative_to(self._root) and resolved != self._root:
+            self._skipped.append(resolved.relative_to(self._root))
+        self._beside = self._directories()
+        self._before = _core.Snapshot(self._root, self._skipped)
+
+    def take(self) -> None:
+        """Copies what is new or changed. What can't be copied is a warning, never an error."""
+        for name in sorted(self._directories() - self._beside):
+            source = self._runs_dir / name
+            if not any(source.rglob("*tfevents*")):
+                continue
+            with suppress(OSError):
+                _core.move_tree(source, self._run_dir / "logs" / name)
+        changed = self._before.changed(_core.Snapshot(self._root, self._skipped))
+        room = MAX_RUN_BYTES
+        copied: list[Path] = []
+        listed: dict[str, Any] = {}
+        for path, size in changed:
+            if path.parts[0] == META_DIR:
+                continue
+            if size > MAX_FILE_BYTES or size > room:
+                listed[path.as_posix()] = {"bytes": size, "sha256": _hash(self._root / path)}
+                continue
+            room -= size
+            copied.append(path)
+        problems = _core.copy_files(self._root, self._run_dir, copied)
+        for path, why in problems:
+            if not (self._run_dir / path).exists():
+                warnings.warn(f"the artifact {path} was not copied: {why}", stacklevel=2)
+        if listed:
+            _core.write_atomic(self._run_dir / META_DIR / "artifacts.json", _json.dumps(listed))
+
+    def _directories(self) -> set[str]:
+        with suppress(OSError), os.scandir(self._runs_dir) as entries:
+            return {
+                entry.name
+                for entry in entries
+                if not entry.name.startswith(".")
+                and entry.is_dir(follow_symlinks=False)
+                and not (Path(entry.path) / META_DIR).exists()
+            }
+        return set()
+
+
+def _hash(path: Path) -> str | None:
+    with suppress(OSError), path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+    return None

@@ -1,0 +1,16 @@
+"""A link to a run's report, in notebooks only."""
+
+from __future__ import annotations
+
+import sys
+
+
+def show_link(run_dir: str) -> None:
+    """Shows a link to the report of a run where the session is a notebook; does nothing elsewhere."""
+    if "ipykernel" not in sys.modules:
+        return
+    from IPython.display import FileLink, display  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
+
+    from tfruns_rs.views._report import save_run_view
+
+    display(FileLink(str(save_run_view(run_dir)), result_html_prefix="Run report: "))

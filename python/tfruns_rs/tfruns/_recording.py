@@ -1,0 +1,128 @@
+"""The record of one run: opened before its script starts, closed however it ends.
+
+The same for a script in a process of its own, for one in this process and for a command.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from tfruns_rs import _core
+from tfruns_rs.tfruns._artifacts import Artifacts
+from tfruns_rs.tfruns._capture import Console
+from tfruns_rs.tfruns._environment import record_environment
+from tfruns_rs.tfruns._run_json import read_json, read_run_json, update_run_json
+from tfruns_rs.tfruns._run_metadata import META_DIR, write_properties, write_run_metadata
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from tfruns_rs.tfruns._active import ActiveRun
+
+_SESSION_FILES = ("error.json", "alive.json")
+_SESSION_PROPERTIES = ("end", "exit_code", "signal")
+
+
+class Recording:
+    """A run that is being recorded.
+
+    Attributes:
+        run: The run as the script sees it.
+        out: Its stdout.
+        err: Its stderr.
+    """
+
+    def __init__(
+        self, run: ActiveRun, properties: Mapping[str, Any], encoding: str, *, resumed: bool
+    ) -> None:
+        self.run = run
+        self._meta = f"{run.run_dir}/{META_DIR}"
+        self._heart: _core.Heartbeat | None = None
+        self._artifacts: Artifacts | None = None
+        self._background: threading.Thread | None = None
+        os.makedirs(f"{self._meta}/properties", exist_ok=True)  # noqa: PTH103 - texts stay as given
+        os.makedirs(f"{run.run_dir}/plots", exist_ok=True)  # noqa: PTH103
+        self._started = time.time()
+        if resumed:
+            self._end_session()
+            properties = {name: value for name, value in properties.items() if name != "start"}
+        write_properties(run.run_dir, properties)
+        sessions = [*read_run_json(run.run_dir).get("sessions", []), {"start": self._started}]
+        update_run_json(run.run_dir, {"name": os.path.basename(run.run_dir), "sessions": sessions})  # noqa: PTH119
+        self.out = Console(f"{self._meta}/properties/output", encoding)
+        self.err = Console(f"{self._meta}/stderr", encoding)
+        if resumed:
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self._started))
+            for console in (self.out, self.err):
+                console.write(f"\n──── resumed {stamp} ────\n")
+
+    def _end_session(self) -> None:
+        """Moves what the session before left into its entry of `run.json`."""
+        sessions = list(read_run_json(self.run.run_dir).get("sessions", [])) or [{}]
+        error = read_json(f"{self._meta}/error.json")
+        if error is not None:
+            sessions[-1] = {**sessions[-1], "error": error}
+        update_run_json(self.run.run_dir, {"sessions": sessions})
+        stale = [*_SESSION_FILES, *(f"properties/{name}" for name in _SESSION_PROPERTIES)]
+        for name in stale:
+            with suppress(FileNotFoundError):
+                os.unlink(f"{self._meta}/{name}")  # noqa: PTH108
+
+    def watch(self, artifacts_dir: str | None, runs_dir: str) -> None:
+        """Remembers which files are there, to find what the script changes."""
+        if artifacts_dir is not None:
+            self._artifacts = Artifacts(artifacts_dir, self.run.run_dir, runs_dir)
+
+    def started(self, pid: int, command: list[str], directory: str) -> None:
+        """The script runs as this process."""
+        self._heart = _core.Heartbeat(f"{self._meta}/alive.json", pid)
+        # Git and the list of packages take longer than many a script; they are looked at meanwhile.
+        self._background = threading.Thread(
+            target=record_environment, args=(self.run.run_dir, command, directory), name="tfruns-environment"
+        )
+        self._background.start()
+
+    def ended(
+        self,
+        *,
+        exit_code: int | None = 0,
+        signal: str | None = None,
+        error: Mapping[str, Any] | None = None,
+        completed: bool = False,
+    ) -> None:
+        """The script has ended: records how, and what it left."""
+        self.out.close()
+        self.err.close()
+        if error is not None and not os.path.exists(f"{self._meta}/error.json"):  # noqa: PTH110
+            write_run_metadata("error", error, self.run.run_dir)
+        if self._artifacts is not None:
+            self._artifacts.take()
+        if self._background is not None:
+            self._background.join()
+        end = time.time()
+        facts: dict[str, Any] = {"completed": completed, "end": end}
+        if exit_code:
+            facts["exit_code"] = exit_code
+        if signal:
+            facts["signal"] = signal
+        sessions = list(read_run_json(self.run.run_dir).get("sessions", [])) or [{"start": self._started}]
+        sessions[-1] = {**sessions[-1], **facts}
+        update_run_json(self.run.run_dir, {"sessions": sessions})
+        # `end` comes last: a listing takes a run with an end for settled.
+        ordered = {name: facts[name] for name in ("exit_code", "signal", "completed", "end") if name in facts}
+        write_properties(self.run.run_dir, ordered)
+        if self._heart is not None:
+            self._heart.stop()
+
+    def error(self) -> tuple[str, str | None]:
+        """The recorded error's message and traceback."""
+        content = read_json(f"{self._meta}/error.json")
+        if not isinstance(content, dict):
+            return "the script failed", None
+        traceback = content.get("traceback")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        lines = "\n".join(map(str, traceback)) if isinstance(traceback, list) else None  # pyright: ignore[reportUnknownArgumentType]
+        return str(content.get("message", "the script failed")), lines or None  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
