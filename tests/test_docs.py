@@ -24,7 +24,8 @@ def modules():
 @pytest.mark.parametrize("name", list(modules()))
 def test_docstrings(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    outcome = doctest.testmod(importlib.import_module(name), optionflags=doctest.ELLIPSIS)
+    names = {"tfr": tfruns_rs, "tmp_path": tmp_path}
+    outcome = doctest.testmod(importlib.import_module(name), extraglobs=names, optionflags=doctest.ELLIPSIS)
     assert outcome.failed == 0
 
 

@@ -33,7 +33,7 @@ class Flags(Mapping[str, Any]):
         sources: Where each value comes from, by name: "default", a file, "command line" or "training_run".
 
     Examples:
-        >>> FLAGS = flags(flag_numeric("learning_rate", 0.01), arguments=["--learning-rate=0.1"])
+        >>> FLAGS = tfr.flags(tfr.flag_numeric("learning_rate", 0.01), arguments=["--learning-rate=0.1"])
         >>> FLAGS.learning_rate
         0.1
     """
@@ -148,9 +148,9 @@ def flags(
         FlagsError: A flag that is not declared, is declared twice, or can't be converted to its type.
 
     Examples:
-        >>> FLAGS = flags(
-        ...     flag_numeric("learning_rate", 0.01, "Initial learning rate"),
-        ...     flag_boolean("fake_data", False),
+        >>> FLAGS = tfr.flags(
+        ...     tfr.flag_numeric("learning_rate", 0.01, "Initial learning rate"),
+        ...     tfr.flag_boolean("fake_data", False),
         ...     arguments=["--fake-data"],
         ... )
         >>> FLAGS.fake_data

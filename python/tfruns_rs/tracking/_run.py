@@ -71,7 +71,7 @@ class Run:
         extra: Metadata that `to_dict()` does not know.
 
     Examples:
-        >>> run = create_run(name="mnist", hparams={"lr": 0.01}, runs_dir=tmp_path)
+        >>> run = tfr.create_run(name="mnist", hparams={"lr": 0.01}, runs_dir=tmp_path)
         >>> run.log("train", {"loss": 0.25}, step=100, epoch=1)
         >>> run.finish()
         >>> run.status, run.metrics["train"][0]["value"]

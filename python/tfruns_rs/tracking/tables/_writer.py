@@ -63,7 +63,7 @@ class MetricsTableWriter:
 
     Example:
         >>> import tfruns_rs as tfr
-        >>> with tfr.MetricsTableWriter(run_dir) as writer:
+        >>> with tfr.MetricsTableWriter(tfr.unique_run_dir(tmp_path)) as writer:
         ...     writer.add_batch({"loss": [0.1, 0.2], "label": ["cat", "dog"]})
         >>> writer.table.row_count
         2
