@@ -2,6 +2,7 @@
 
 import pytest
 
+import tfruns_rs as tfr
 from tfruns_rs import run_info, save_run_comparison, save_run_view, view_run_metrics
 from tfruns_rs.views._live import charts_of, notebook_html
 from views.made_runs import make_run
@@ -23,6 +24,7 @@ FILE_NAMES = [
     "a&lt;b.svg",
 ]
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" onload="pwned = 1"><script>pwned = 1</script></svg>'
+IMAGE = tfr.summary_metadata("images")
 CONSOLE = (
     "\n".join(PAYLOADS)
     + "\n\x1b]8;;javascript:window.pwned=1\x07link\x1b]8;;\x07 "
@@ -32,7 +34,7 @@ CONSOLE = (
 
 @pytest.fixture
 def hostile(tmp_path):
-    return make_run(
+    run_dir = make_run(
         tmp_path / "<img src=x onerror=window.pwned=1>",
         properties={"note": PAYLOADS[0], "script": PAYLOADS[1], "link": PAYLOADS[3], "quoted": PAYLOADS[4]},
         flags={payload: payload for payload in PAYLOADS},
@@ -44,6 +46,13 @@ def hostile(tmp_path):
         files={f"files/{name}": SVG for name in FILE_NAMES}
         | {"plots/Rplot002.svg": SVG, "plots/Rplot003.png": SVG},
     )
+    with tfr.with_logdir(run_dir / "logs"):
+        for payload in PAYLOADS:
+            values = {payload: 1.0, "text " + payload: tfr.summary_text(payload)}
+            values["picture " + payload] = tfr.summary_tensor(["8", "8", SVG], metadata=IMAGE)
+            tfr.log_event(hostile=values, step=1)
+        tfr.flush()
+    return run_dir
 
 
 def assert_harmless(opened):
