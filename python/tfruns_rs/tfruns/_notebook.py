@@ -11,6 +11,6 @@ def show_link(run_dir: str) -> None:
         return
     from IPython.display import FileLink, display  # pyright: ignore[reportMissingImports, reportUnknownVariableType]
 
-    from tfruns_rs.views._report import save_run_view
+    from tfruns_rs.views import save_run_view
 
     display(FileLink(str(save_run_view(run_dir)), result_html_prefix="Run report: "))

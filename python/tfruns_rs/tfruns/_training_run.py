@@ -374,7 +374,7 @@ def _view(run_dir: str, view: bool | str) -> None:  # noqa: FBT001 - as the call
     if view == "auto":
         show_link(run_dir)
     elif view:
-        from tfruns_rs.views._report import save_run_view, view_run
+        from tfruns_rs.views import save_run_view, view_run
 
         if view == "save":
             save_run_view(run_dir, f"{run_dir}/{META_DIR}/view.html")
