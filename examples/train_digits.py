@@ -1,9 +1,8 @@
 """Train a small neural network on scikit-learn's handwritten digits, and log it.
 
-A training script as anybody would write it: the only lines about tfruns_rs are the import and `log_event`.
+A training script as anybody would write it. It runs by itself (`python train_digits.py --epochs 5`), and as a
+recorded run (`tfr.training_run("train_digits.py")`).
 """
-
-import argparse
 
 import numpy as np
 from sklearn.datasets import load_digits
@@ -14,21 +13,22 @@ from sklearn.neural_network import MLPClassifier
 import tfruns_rs as tfr
 
 
+FLAGS = tfr.flags(
+    tfr.flag_integer("epochs", 20, "Passes over the training images"),
+    tfr.flag_numeric("learning_rate", 0.002, "Of the Adam optimiser"),
+    tfr.flag_integer("hidden_units", 32, "In the one hidden layer"),
+)
+
+
 def main() -> None:
     """Train for some epochs; log loss and accuracy of both parts of the data after each."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--learning-rate", type=float, default=0.002)
-    parser.add_argument("--hidden-units", type=int, default=32)
-    args = parser.parse_args()
-
     x, y = load_digits(return_X_y=True)
     parts = train_test_split(x / 16, y, test_size=0.25, random_state=1, stratify=y)
     x_train, x_valid, y_train, y_valid = parts
-    model = MLPClassifier(args.hidden_units, learning_rate_init=args.learning_rate, random_state=1)
+    model = MLPClassifier(FLAGS.hidden_units, learning_rate_init=FLAGS.learning_rate, random_state=1)
     classes = np.unique(y)
 
-    for epoch in range(args.epochs):
+    for epoch in range(FLAGS.epochs):
         model.partial_fit(x_train, y_train, classes=classes)
         scores = {
             name: {
