@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
+
+from tfruns_rs.errors import MissingExtraError
 
 
 def show_link(run_dir: str) -> None:
@@ -13,4 +16,5 @@ def show_link(run_dir: str) -> None:
 
     from tfruns_rs.views import save_run_view
 
-    display(FileLink(str(save_run_view(run_dir)), result_html_prefix="Run report: "))
+    with suppress(MissingExtraError):  # the run itself is fine without a report
+        display(FileLink(str(save_run_view(run_dir)), result_html_prefix="Run report: "))

@@ -66,6 +66,11 @@ class RunInfo(Mapping[str, Any]):
         width = max(map(len, self._values))
         return "\n".join(f"{name:<{width}} : {_shown(name, value)}" for name, value in self._values.items())
 
+    def _repr_html_(self) -> str:
+        from tfruns_rs.views._notebook import run_html
+
+        return run_html(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The values as a dictionary."""
         return dict(self._values)

@@ -427,6 +427,16 @@ class Run:
         where = f", local={self._dir!r}" if self._dir else ""
         return f"Run(name={self.name!r}, status={self._values['status']!r}{where})"
 
+    def _repr_html_(self) -> str:
+        from tfruns_rs.views._notebook import tables_html
+
+        about = {"start": self.start_timestamp, "end": self.end_timestamp, "directory": self._dir}
+        groups = {
+            "Run": {name: value for name, value in about.items() if value is not None},
+            "Hyperparameters": self.hparams.as_dict(),
+        }
+        return tables_html(self.name, str(self._values["status"]), groups)
+
     # Inside
 
     def _bind(self, directory: str, session: Session | None) -> Self:
