@@ -48,6 +48,11 @@ impl RunName {
             match component {
                 "" => return refuse("it has an empty component"),
                 "." | ".." => return refuse("it has a component `.` or `..`"),
+                _ if component.starts_with('.') => {
+                    return refuse(
+                        "it has a component that begins with a dot: readers leave out what is hidden",
+                    );
+                }
                 _ if cfg!(windows) && component.contains(['\\', ':']) => {
                     return refuse("it holds a `\\` or `:`");
                 }
@@ -103,7 +108,10 @@ mod tests {
     #[test]
     fn names_that_lead_out() {
         let long = "x".repeat(3000);
-        for name in ["", "/abs", "..", "../x", "a/../b", "a//b", "a/", "a/./b", "a\0", ".//a", &long] {
+        for name in [
+            "", "/abs", "..", "../x", "a/../b", "a//b", "a/", "a/./b", ".hidden", "a/.b", "a\0", ".//a",
+            &long,
+        ] {
             assert!(RunName::new(name).is_err(), "{name:?}");
         }
     }

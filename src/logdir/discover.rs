@@ -35,6 +35,10 @@ pub struct EventFile {
 pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
     let metadata = std::fs::metadata(logdir)?;
     let name = logdir.to_string_lossy().into_owned();
+    if !metadata.is_dir() && !metadata.is_file() {
+        // Opening a pipe would wait for whoever writes to it.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "neither a directory nor a file"));
+    }
     if !metadata.is_dir() {
         let directory = std::path::absolute(logdir)?;
         let run =
@@ -154,6 +158,16 @@ mod tests {
         assert_eq!(fold_run("@node-12"), Some((".".into(), "node-12".into())));
         assert_eq!(fold_run("me@home"), None);
         assert_eq!(fold_run("train"), None);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_socket_is_no_event_file() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("events.out.tfevents.1");
+        let _socket = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        assert_eq!(discover(&path, false).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(discover(root.path(), false).unwrap(), []);
     }
 
     #[cfg(unix)]

@@ -142,9 +142,9 @@ def _run(name: tuple[str, ...]) -> str:
             raise InvalidEventError(f"{part!r} can't be the name of a run: it must be a relative path.")
         parts += part.removeprefix("./").rstrip("/").split("/") if part not in (".", "./") else []
     for part in parts:
-        if part in ("", ".", ".."):
+        if not part or part.startswith("."):
             raise InvalidEventError(
-                f"{'/'.join(parts)!r} can't be the name of a run: its parts must not be empty, '.' or '..'."
+                f"{'/'.join(parts)!r} can't be the name of a run: its parts must not be empty or begin with a dot."
             )
     return "/".join(parts) or "."
 
