@@ -12,6 +12,7 @@ from tfruns_rs.tfevents import get_default_logdir as get_default_logdir
 from tfruns_rs.tfevents import get_global_step as get_global_step
 from tfruns_rs.tfevents import local_logdir as local_logdir
 from tfruns_rs.tfevents import log_event as log_event
+from tfruns_rs.tfevents import repair_events as repair_events
 from tfruns_rs.tfevents import scan_events as scan_events
 from tfruns_rs.tfevents import set_default_logdir as set_default_logdir
 from tfruns_rs.tfevents import set_global_step as set_global_step
@@ -22,6 +23,7 @@ from tfruns_rs.tfevents import summary_metadata as summary_metadata
 from tfruns_rs.tfevents import summary_scalar as summary_scalar
 from tfruns_rs.tfevents import summary_tensor as summary_tensor
 from tfruns_rs.tfevents import summary_text as summary_text
+from tfruns_rs.tfevents import verify_events as verify_events
 from tfruns_rs.tfevents import with_logdir as with_logdir
 from tfruns_rs.tfruns import Flags as Flags
 from tfruns_rs.tfruns import RunInfo as RunInfo

@@ -32,6 +32,9 @@ const FILE_COST_BYTES: u64 = 64 << 10;
 /// How far a division is looked for, and what looking may cost.
 const DIVISION_REACH: u64 = 4 << 20;
 
+/// Lost places of a file that have a row each.
+const MAX_DAMAGES: usize = 10_000;
+
 /// What to read.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
@@ -76,6 +79,9 @@ pub enum Reason {
     /// The record is whole, its payload is no event.
     #[error("no event: {0}")]
     Event(#[from] WalkError),
+    /// More places than are worth a row each: their bytes in all, from the first of them on.
+    #[error("many places")]
+    Many,
     /// Too many false beginnings: the rest of the file was given up.
     #[error("search given up")]
     GaveUp,
@@ -220,7 +226,13 @@ fn divide(files: &[EventFile], query: &Query<'_>, threads: usize) -> Vec<Block> 
 fn division(file: &EventFile, at: u64) -> Option<u64> {
     let mut input = File::open(&file.path).ok()?;
     let mut budget = Budget::of_bytes(2 * DIVISION_REACH);
-    let mut search = Search { input: &mut input, file_len: file.len, budget: &mut budget };
+    let mut search = Search {
+        input: &mut input,
+        has_moved: true,
+        at_hand: (0, &[]),
+        file_len: file.len,
+        budget: &mut budget,
+    };
     match search.find(at, at.saturating_add(DIVISION_REACH).min(file.len)) {
         Ok(Next::At(offset)) if offset < file.len => Some(offset),
         _ => None,
@@ -393,14 +405,14 @@ impl FileScan<'_, '_> {
         let mut rounds = 0u32;
         loop {
             let frame = self.records(&mut reader, until);
+            rounds += 1;
+            if rounds.is_multiple_of(16) && stop() {
+                break;
+            }
             match frame {
                 None => break,
                 Some(frame @ (Frame::Short | Frame::Partial { .. })) if !reader.reaches_beyond(frame) => {
                     let read = reader.offset() - piece.start;
-                    rounds += 1;
-                    if rounds.is_multiple_of(16) && stop() {
-                        break;
-                    }
                     if !reader.fill()? {
                         break;
                     }
@@ -409,10 +421,17 @@ impl FileScan<'_, '_> {
                 }
                 Some(frame) => {
                     let offset = reader.offset();
-                    let mut search =
-                        Search { input: reader.input_mut(), file_len: self.file.len, budget: &mut budget };
+                    let (input, at_hand) = reader.parts();
+                    let mut search = Search {
+                        input,
+                        has_moved: false,
+                        at_hand,
+                        file_len: self.file.len,
+                        budget: &mut budget,
+                    };
                     let next = search.behind(offset, frame)?;
-                    if stop() || !self.step_over(&mut reader, offset, frame, next)? {
+                    let has_moved = search.has_moved;
+                    if !self.step_over(&mut reader, offset, frame, next, has_moved)? {
                         break;
                     }
                 }
@@ -454,6 +473,7 @@ impl FileScan<'_, '_> {
         offset: u64,
         frame: Frame,
         next: Next,
+        has_moved: bool,
     ) -> io::Result<bool> {
         let reason = match frame {
             Frame::BadHeader => Reason::Header,
@@ -465,8 +485,7 @@ impl FileScan<'_, '_> {
         match next {
             Next::At(next) => {
                 self.lose(offset, next - offset, reason);
-                reader.input_mut().seek(SeekFrom::Start(next))?;
-                reader.reposition(next);
+                reader.go_to(next, has_moved)?;
                 Ok(true)
             }
             Next::Nothing if is_tail => Ok(false),
@@ -484,6 +503,11 @@ impl FileScan<'_, '_> {
     /// Notes lost bytes. Until the file's end is reached, `recovered` holds how many records came before them.
     fn lose(&mut self, offset: u64, bytes: u64, reason: Reason) {
         let recovered = self.rows.records();
+        if self.damages.len() == MAX_DAMAGES {
+            let last = self.damages.last_mut().expect("there are many");
+            (last.bytes, last.recovered, last.reason) = (last.bytes + bytes, recovered, Reason::Many);
+            return;
+        }
         self.damages.push(Damage { path: self.file.path.clone(), offset, bytes, reason, recovered });
     }
 }

@@ -8,7 +8,7 @@
 #![allow(clippy::cast_possible_truncation)] // a length is compared with what is in memory before it becomes usize
 #![allow(clippy::missing_panics_doc)] // a header has twelve bytes
 
-use std::io::{self, Read};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{HEADER_LEN, OVERHEAD};
 use crate::masked_crc::{length_crc, masked_crc};
@@ -142,16 +142,27 @@ impl<R: Read> RecordReader<R> {
         self.at += len;
     }
 
-    /// Gives up all bytes at hand: `input` now stands at `offset`.
-    pub fn reposition(&mut self, offset: u64) {
-        self.base = offset;
-        self.at = 0;
-        self.filled = 0;
+    /// The file, the bytes of it at hand and where they begin. Whoever moves in the file calls [`Self::go_to`] next.
+    pub fn parts(&mut self) -> (&mut R, (u64, &[u8])) {
+        (&mut self.input, (self.base, &self.window[..self.filled]))
     }
 
-    /// The underlying file.
-    pub fn input_mut(&mut self) -> &mut R {
-        &mut self.input
+    /// Goes on at `offset`, not before the current one; `has_moved` if the file stands elsewhere than it was left.
+    pub fn go_to(&mut self, offset: u64, has_moved: bool) -> io::Result<()>
+    where
+        R: Seek,
+    {
+        let end = self.base + self.filled as u64;
+        if offset < end {
+            self.at = (offset - self.base) as usize;
+            if !has_moved {
+                return Ok(());
+            }
+        } else {
+            (self.base, self.at, self.filled) = (offset, 0, 0);
+        }
+        self.input.seek(SeekFrom::Start(end.max(offset)))?;
+        Ok(())
     }
 
     /// Reads more bytes behind those at hand; `false` if there are none for now.

@@ -58,13 +58,17 @@ pub enum Next {
 pub struct Search<'a, R> {
     /// The file.
     pub input: &'a mut R,
+    /// Whether it stands elsewhere than before.
+    pub has_moved: bool,
+    /// Bytes of it that are at hand, and where they begin.
+    pub at_hand: (u64, &'a [u8]),
     /// Its length: nothing behind is looked at.
     pub file_len: u64,
     /// What may still be spent.
     pub budget: &'a mut Budget,
 }
 
-impl<R: Read + Seek> Search<'_, R> {
+impl<'a, R: Read + Seek> Search<'a, R> {
     /// Where reading goes on behind `frame` at `offset`, which is no record.
     pub fn behind(&mut self, offset: u64, frame: Frame) -> io::Result<Next> {
         match frame {
@@ -94,16 +98,16 @@ impl<R: Read + Seek> Search<'_, R> {
         }
         let len = u64::from_le_bytes(*header.first_chunk().expect("twelve bytes"));
         let crc = u32::from_le_bytes(*header.last_chunk().expect("twelve bytes"));
-        if self.is_payload(offset, len)? {
-            return Ok(Some(offset + OVERHEAD as u64 + len));
+        // A look at what follows costs nothing; only then is the checksum run over the payload.
+        let end = offset.saturating_add(OVERHEAD as u64).saturating_add(len);
+        if end <= self.file_len && self.may_follow(end)? && self.is_payload(offset, len)? {
+            return Ok(Some(end));
         }
         for bit in 0..64 {
             let len = len ^ 1 << bit;
             if len < self.file_len && length_crc(len) == crc {
                 let end = offset + OVERHEAD as u64 + len;
-                let is_record =
-                    self.is_payload(offset, len)? || (end <= self.file_len && self.may_follow(end)?);
-                return Ok(is_record.then_some(end));
+                return Ok((end <= self.file_len && self.may_follow(end)?).then_some(end));
             }
         }
         Ok(None)
@@ -118,14 +122,22 @@ impl<R: Read + Seek> Search<'_, R> {
 
     /// The first place from `from` on and before `until` where a whole record verifies.
     pub fn find(&mut self, from: u64, until: u64) -> io::Result<Next> {
-        let mut chunk = vec![0; CHUNK];
+        let mut chunk = Vec::new();
         let mut base = from;
         loop {
-            let got = self.read_at(base, &mut chunk)?;
+            let at_hand = self.at_hand_from(base);
+            let bytes = if at_hand.len() < HEADER_LEN {
+                chunk.resize(CHUNK, 0);
+                let got = self.read_at(base, &mut chunk)?;
+                &chunk[..got]
+            } else {
+                at_hand
+            };
+            let got = bytes.len();
             if got < HEADER_LEN || base >= until {
                 return Ok(Next::Nothing);
             }
-            for (at, header) in chunk[..got].windows(HEADER_LEN).enumerate() {
+            for (at, header) in bytes.windows(HEADER_LEN).enumerate() {
                 let offset = base + at as u64;
                 let len = u64::from_le_bytes(*header.first_chunk().expect("twelve bytes"));
                 // Nearly every place is dismissed here: random bytes make a length no file has.
@@ -144,7 +156,7 @@ impl<R: Read + Seek> Search<'_, R> {
                 }
                 let whole = at + OVERHEAD + len as usize;
                 let verifies = if whole <= got {
-                    let (payload, footer) = chunk[at + HEADER_LEN..whole].split_at(len as usize);
+                    let (payload, footer) = bytes[at + HEADER_LEN..whole].split_at(len as usize);
                     mask(crc32c::crc32c(payload)).to_le_bytes() == footer
                 } else {
                     self.is_payload(offset, len)?
@@ -163,6 +175,11 @@ impl<R: Read + Seek> Search<'_, R> {
         if reach > self.file_len || !self.budget.take(len) {
             return Ok(false);
         }
+        if let Some(record) = self.held(offset, OVERHEAD as u64 + len) {
+            let (payload, footer) = record[HEADER_LEN..].split_at(len as usize);
+            return Ok(mask(crc32c::crc32c(payload)).to_le_bytes() == footer);
+        }
+        self.has_moved = true;
         self.input.seek(SeekFrom::Start(offset + HEADER_LEN as u64))?;
         let mut crc = 0;
         let mut chunk = vec![0; CHUNK.min(len as usize)];
@@ -178,10 +195,27 @@ impl<R: Read + Seek> Search<'_, R> {
         Ok(mask(crc).to_le_bytes() == footer)
     }
 
+    /// The bytes at hand from `offset` on, as far as the file is known to go.
+    fn at_hand_from(&self, offset: u64) -> &'a [u8] {
+        let (base, bytes) = self.at_hand;
+        let start = offset.checked_sub(base).map_or(bytes.len(), |start| bytes.len().min(start as usize));
+        &bytes[start..]
+    }
+
+    /// The `len` bytes from `offset` on, if they are at hand.
+    fn held(&self, offset: u64, len: u64) -> Option<&'a [u8]> {
+        self.at_hand_from(offset).get(..usize::try_from(len).ok()?)
+    }
+
     /// Fills `buf` from `offset` on as far as the file goes.
     fn read_at(&mut self, offset: u64, buf: &mut [u8]) -> io::Result<usize> {
         let there = usize::try_from(self.file_len.saturating_sub(offset)).unwrap_or(usize::MAX);
         let want = buf.len().min(there);
+        if let Some(bytes) = self.held(offset, want as u64) {
+            buf[..want].copy_from_slice(bytes);
+            return Ok(want);
+        }
+        self.has_moved = true;
         self.input.seek(SeekFrom::Start(offset))?;
         let mut got = 0;
         while got < want {
@@ -193,5 +227,68 @@ impl<R: Read + Seek> Search<'_, R> {
             }
         }
         Ok(got)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+    use crate::tfrecord::append_record;
+    use crate::tfrecord::read::frame_at;
+
+    /// Records with these payloads, and where each begins.
+    fn file(payloads: &[&[u8]]) -> (Vec<u8>, Vec<u64>) {
+        let mut bytes = Vec::new();
+        let mut starts = Vec::new();
+        for payload in payloads {
+            starts.push(bytes.len() as u64);
+            append_record(&mut bytes, |buf| buf.extend_from_slice(payload));
+        }
+        (bytes, starts)
+    }
+
+    fn behind(bytes: &[u8], offset: u64) -> Next {
+        let file_len = bytes.len() as u64;
+        let mut budget = Budget::of_file(file_len);
+        let at_hand = (0, &bytes[..bytes.len() / 2]);
+        let mut input = Cursor::new(bytes);
+        let mut search =
+            Search { input: &mut input, has_moved: false, at_hand, file_len, budget: &mut budget };
+        search.behind(offset, frame_at(&bytes[offset as usize..])).unwrap()
+    }
+
+    #[test]
+    fn a_flipped_bit_costs_its_record_only() {
+        let (inner, _) = file(&[b"an event", b"file", b"inside"]);
+        for payload in [&b"some payload"[..], &inner] {
+            let (bytes, starts) = file(&[b"first", payload, b"third"]);
+            for bit in starts[1] * 8..starts[2] * 8 {
+                let mut bytes = bytes.clone();
+                bytes[(bit / 8) as usize] ^= 1 << (bit % 8);
+                assert_eq!(behind(&bytes, starts[1]), Next::At(starts[2]), "bit {bit}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_destroyed_record_is_searched_through() {
+        let (mut bytes, starts) = file(&[b"first", b"second", b"third"]);
+        bytes[starts[1] as usize..][..15].fill(0xab);
+        assert_eq!(behind(&bytes, starts[1]), Next::At(starts[2]));
+        bytes.truncate(starts[2] as usize + 5);
+        assert_eq!(behind(&bytes, starts[1]), Next::Nothing);
+    }
+
+    #[test]
+    fn headers_with_huge_lengths_use_up_the_budget() {
+        let mut bytes = vec![1];
+        let len: u64 = 1 << 20;
+        while bytes.len() < 1 << 21 {
+            bytes.extend_from_slice(&len.to_le_bytes());
+            bytes.extend_from_slice(&length_crc(len).to_le_bytes());
+        }
+        assert_eq!(behind(&bytes, 0), Next::GaveUp);
     }
 }

@@ -22,3 +22,5 @@ from tfruns_rs.tfevents._steps import set_global_step as set_global_step
 from tfruns_rs.tfevents._summary import Summary as Summary
 from tfruns_rs.tfevents._tensor import summary_tensor as summary_tensor
 from tfruns_rs.tfevents._text import summary_text as summary_text
+from tfruns_rs.tfevents._verify import repair_events as repair_events
+from tfruns_rs.tfevents._verify import verify_events as verify_events

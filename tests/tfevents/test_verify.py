@@ -1,0 +1,181 @@
+import struct
+import warnings
+
+import pytest
+from tensorboard.compat.proto import summary_pb2
+from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+import tfruns_rs as tfr
+from tfevents.records import (
+    FILE_NAME,
+    START,
+    Event,
+    Value,
+    event,
+    record,
+    records,
+    scalar,
+    version,
+    write_file,
+)
+from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning
+
+EVENTS = [version(), *(scalar(tag, i / 2, i) for i in range(4) for tag in ("loss", "accuracy"))]
+RECORDS = records(EVENTS)
+STARTS = [sum(map(len, RECORDS[:i])) for i in range(len(RECORDS) + 1)]
+
+
+def write_bytes(directory, content):
+    directory.mkdir(parents=True, exist_ok=True)
+    path = directory / FILE_NAME
+    path.write_bytes(content)
+    return path
+
+
+def steps(logdir, **options):
+    return tfr.collect_events(logdir, type="scalar", **options).select("tag", "step").rows()
+
+
+WHOLE = [("loss", i) if j == 0 else ("accuracy", i) for i in range(4) for j in range(2)]
+
+
+def test_truncation_at_every_byte_yields_a_prefix(tmp_path):
+    content = b"".join(RECORDS)
+    for length in range(len(content) + 1):
+        path = write_bytes(tmp_path, content[:length])
+        whole = sum(1 for start in STARTS[2:] if start <= length)
+        assert steps(path, on_corrupt="raise") == WHOLE[:whole], length
+        assert tfr.verify_events(path).is_empty()
+
+
+def test_a_flipped_bit_is_reported_in_its_place_and_costs_one_record(tmp_path):
+    content = b"".join(RECORDS)
+    for bit in range(0, len(content) * 8, 3):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << (bit % 8)
+        path = write_bytes(tmp_path, damaged)
+        number = next(i for i, start in enumerate(STARTS[1:]) if bit // 8 < start)
+        report = tfr.verify_events(path)
+        assert report.select("offset", "bytes", "recovered").rows() == [
+            (STARTS[number], len(RECORDS[number]), len(RECORDS) - number - 1)
+        ], bit
+        rows = [row for i, row in enumerate(WHOLE) if i + 1 != number]
+        assert steps(path, on_corrupt="skip") == rows, bit
+
+
+def test_on_corrupt(tmp_path):
+    damaged = bytearray(b"".join(RECORDS))
+    damaged[STARTS[2] + 20] ^= 1
+    damaged[STARTS[4] + 20] ^= 1
+    path = write_bytes(tmp_path, damaged)
+    with pytest.warns(CorruptRecordWarning, match=r"payload checksum.*and 1 more") as caught:
+        assert len(steps(tmp_path)) == len(WHOLE) - 2
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(steps(tmp_path, on_corrupt="skip")) == len(WHOLE) - 2
+    with pytest.raises(CorruptRecordError, match="payload checksum") as raised:
+        steps(tmp_path, on_corrupt="raise")
+    assert (raised.value.path, raised.value.offset) == (str(path), STARTS[2])
+    assert path.read_bytes() == damaged
+
+
+def test_zeros_at_the_end_are_not_there_yet(tmp_path):
+    path = write_bytes(tmp_path, b"".join(RECORDS) + bytes(10_000))
+    assert steps(path, on_corrupt="raise") == WHOLE
+    assert tfr.verify_events(path).is_empty()
+
+
+def test_zeros_before_records_are_lost(tmp_path):
+    path = write_bytes(tmp_path, RECORDS[0] + bytes(4096) + b"".join(RECORDS[1:]))
+    assert steps(path, on_corrupt="skip") == WHOLE
+    report = tfr.verify_events(path)
+    assert report.rows() == [(str(path), STARTS[1], 4096, "zeros", len(WHOLE))]
+
+
+def test_a_length_beyond_the_end_is_damage_only_if_records_follow(tmp_path):
+    header = struct.pack("<Q", 1 << 40)
+    huge = header + struct.pack("<I", masked_crc32c(header))
+    path = write_bytes(tmp_path, RECORDS[0] + huge + b"some bytes")
+    assert tfr.verify_events(path).is_empty()
+    path = write_bytes(tmp_path, RECORDS[0] + huge + b"".join(RECORDS[1:]))
+    assert tfr.verify_events(path)["reason"].to_list() == ["length beyond the end"]
+    assert steps(path, on_corrupt="skip") == WHOLE
+
+
+def bad_events():
+    summary = Event(
+        wall_time=START, step=1, summary=summary_pb2.Summary(value=[Value(tag="x", simple_value=1)])
+    )
+    good = summary.SerializeToString()
+    return {
+        "varint of eleven bytes": b"\x10" + b"\xff" * 10 + b"\x01",
+        "wire type 7": good + b"\x7f",
+        "length beyond the message": b"\x2a\x7f\x0a",
+        "tag that is no UTF-8": b"\x2a\x07\x0a\x05\x0a\x03\xff\xfe\xfd",
+        "nested groups": b"\x6b" * 100_000,
+        "field number 0": b"\x00\x01",
+        "string where a number belongs": b"\x12\x01a",
+    }
+
+
+@pytest.mark.parametrize("name", bad_events())
+def test_a_payload_that_is_no_event_costs_one_row_of_the_report(tmp_path, name):
+    bad = record(bad_events()[name])
+    path = write_bytes(tmp_path, b"".join(RECORDS[:3]) + bad + b"".join(RECORDS[3:]))
+    for kind in ("scalar", "summary", "any"):
+        with pytest.raises(CorruptRecordError, match="no event"):
+            tfr.collect_events(path, type=kind, on_corrupt="raise")
+    assert steps(path, on_corrupt="skip") == WHOLE
+    report = tfr.verify_events(path)
+    assert report.select("offset", "bytes", "recovered").rows() == [(STARTS[3], len(bad), len(RECORDS) - 3)]
+    assert report["reason"][0].startswith("no event: ")
+
+
+def test_an_image_that_holds_an_event_file_gives_no_phantom_rows(tmp_path):
+    inner = b"".join(records(scalar("phantom", i, i) for i in range(200)))
+    image = summary_pb2.Summary.Image(height=1, width=1, encoded_image_string=inner)
+    holder = record(event(Value(tag="image", image=image)).SerializeToString())
+    for damage in (None, 3, 9, 30, len(holder) // 2, len(holder) - 2):
+        damaged = bytearray(holder)
+        if damage is not None:
+            damaged[damage] ^= 4
+        path = write_bytes(tmp_path, b"".join(RECORDS) + damaged + b"".join(RECORDS))
+        assert steps(path, on_corrupt="skip") == WHOLE * 2
+        assert tfr.verify_events(path).height == (damage is not None)
+
+
+def test_many_damaged_places_are_summed_up(tmp_path):
+    path = write_bytes(tmp_path, b"".join(b"x" + record(b"\x10\x01") for _ in range(12_000)))
+    report = tfr.verify_events(path)
+    assert report.height == 10_000
+    assert report["bytes"].sum() == 12_000
+    assert report["reason"][-1] == "many places"
+
+
+def test_repaired_copies_hold_what_could_be_read(tmp_path):
+    damaged = bytearray(b"".join(RECORDS))
+    damaged[STARTS[3] + 1] ^= 1
+    source = tmp_path / "logs"
+    path = write_bytes(source / "a" / "b", damaged + RECORDS[1][:20])
+    write_file(source, [version(), scalar("x", 1)])
+    report = tfr.repair_events(source, tmp_path / "clean")
+    assert report.equals(tfr.verify_events(source))
+    assert report.height == 1
+    copy = tmp_path / "clean" / "a" / "b" / FILE_NAME
+    assert copy.read_bytes() == b"".join(RECORDS[:3] + RECORDS[4:])
+    assert path.read_bytes() == damaged + RECORDS[1][:20]
+    assert tfr.verify_events(tmp_path / "clean").is_empty()
+    with pytest.raises(FileExistsError):
+        tfr.repair_events(source, tmp_path / "clean")
+    with pytest.raises(FileExistsError):
+        tfr.repair_events(source, source)
+
+
+def test_a_file_that_cannot_be_read_hides_no_other(tmp_path):
+    write_file(tmp_path / "a", [scalar("x", 1)])
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "events.out.tfevents.1").write_bytes(b"no event file at all, but long enough to be one")
+    with pytest.warns(CorruptRecordWarning, match="header checksum"):
+        assert steps(tmp_path) == [("x", 0)]
