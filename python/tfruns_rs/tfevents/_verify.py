@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -10,6 +9,7 @@ from tfruns_rs import _core
 from tfruns_rs.tfevents._read import resolve_logdirs
 
 if TYPE_CHECKING:
+    import os
     from collections.abc import Sequence
 
     import polars as pl
