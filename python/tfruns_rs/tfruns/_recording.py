@@ -15,6 +15,7 @@ from tfruns_rs import _core
 from tfruns_rs.tfruns._artifacts import Artifacts
 from tfruns_rs.tfruns._capture import Console
 from tfruns_rs.tfruns._environment import record_environment
+from tfruns_rs.tfruns._projection import Projector
 from tfruns_rs.tfruns._run_json import read_json, read_run_json, update_run_json
 from tfruns_rs.tfruns._run_metadata import META_DIR, write_properties, write_run_metadata
 
@@ -44,6 +45,7 @@ class Recording:
         self._heart: _core.Heartbeat | None = None
         self._artifacts: Artifacts | None = None
         self._background: threading.Thread | None = None
+        self._projector: Projector | None = None
         os.makedirs(f"{self._meta}/properties", exist_ok=True)  # noqa: PTH103 - texts stay as given
         os.makedirs(f"{run.run_dir}/plots", exist_ok=True)  # noqa: PTH103
         self._started = time.time()
@@ -85,6 +87,7 @@ class Recording:
             target=record_environment, args=(self.run.run_dir, command, directory), name="tfruns-environment"
         )
         self._background.start()
+        self._projector = Projector(self.run.run_dir)
 
     def ended(
         self,
@@ -103,6 +106,8 @@ class Recording:
             self._artifacts.take()
         if self._background is not None:
             self._background.join()
+        if self._projector is not None:
+            self._projector.stop()
         end = time.time()
         facts: dict[str, Any] = {"completed": completed, "end": end}
         if exit_code:

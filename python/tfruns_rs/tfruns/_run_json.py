@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any, cast
+import os
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs import _core
 from tfruns_rs.tfruns import _json
 from tfruns_rs.tfruns._run_metadata import META_DIR
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 FORMAT = 1
 
@@ -19,9 +24,25 @@ def read_run_json(run_dir: str) -> dict[str, Any]:
 
 
 def update_run_json(run_dir: str, changes: dict[str, Any]) -> None:
-    """Sets keys, keeps the others."""
-    content = {"format": FORMAT, **read_run_json(run_dir), **changes}
-    _core.write_atomic(f"{run_dir}/{META_DIR}/run.json", _json.dumps(_json.plain(content)))
+    """Sets keys, keeps the others. A lock keeps apart those who change at the same time."""
+    path = f"{run_dir}/{META_DIR}/run.json"
+    with _locked(f"{run_dir}/{META_DIR}/.run.json.lock"):
+        content = {"format": FORMAT, **read_run_json(run_dir), **changes}
+        _core.write_atomic(path, _json.dumps(_json.plain(content)))
+
+
+@contextmanager
+def _locked(path: str) -> Generator[None]:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+    try:
+        # Where the system or the file system has no locks, the replaced file alone keeps readers safe.
+        with suppress(ImportError, OSError):
+            import fcntl
+
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def read_json(path: str) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, cast
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 META_DIR = "tfruns.d"
+PROJECTED = ".projected.json"
+"""Names the columns of `metrics.json` that come from events."""
 _RESERVED = {
     "alive.json",
     "environment.json",
@@ -142,6 +145,8 @@ def _write(run_dir: str, kind: str, data: Any) -> None:
         write_properties(run_dir, data)
     elif kind == "metrics":
         _write_json(meta, kind, aligned(columns_of(data)))
+        with suppress(FileNotFoundError):
+            os.unlink(f"{meta}/{PROJECTED}")  # noqa: PTH108 - texts stay as given
     elif kind in {"source", "sources"}:
         from tfruns_rs.tfruns._source import archive_source
 

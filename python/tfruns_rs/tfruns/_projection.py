@@ -1,0 +1,151 @@
+"""`metrics.json` as a projection of a run's events, for R and for listings; the events are the truth.
+
+One row an epoch where the events tell theirs, else one a step, thinned to at most 500 rows; the column
+`epoch` says which. `train/loss` becomes `loss`, `val/loss` becomes `val_loss`, anything else its path with
+underscores. Columns that a user wrote by `write_run_metadata("metrics", …)` are kept as they are.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from typing import Any, cast
+
+from tfruns_rs import _core
+from tfruns_rs.tfevents import flush
+from tfruns_rs.tfruns import _json
+from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns._run_metadata import META_DIR, PROJECTED, aligned
+
+MAX_ROWS = 500
+INTERVAL_SECS = 10.0
+_TRAINING = {"train", "training"}
+_VALIDATION = {"val", "valid", "validation", "eval"}
+_projected: dict[str, tuple[Any, ...]] = {}
+
+
+def project_metrics(run_dir: str) -> bool:
+    """Brings `metrics.json` up to the run's events; returns whether it was written."""
+    logs = f"{run_dir}/logs"
+    with suppress(OSError):
+        flush()
+    state = _state(logs)
+    if not state or _projected.get(run_dir) == state:
+        return False
+    columns = _columns(logs)
+    if not columns:
+        return False
+    meta = f"{run_dir}/{META_DIR}"
+    marker = f"{meta}/{PROJECTED}"
+    found = read_json(f"{meta}/metrics.json")
+    before = read_json(marker)
+    ours = set(cast("list[str]", before)) if isinstance(before, list) else set[str]()
+    theirs = {
+        name: values
+        for name, values in (cast("dict[str, list[Any]]", found) if isinstance(found, dict) else {}).items()
+        if name not in ours and isinstance(values, list)  # pyright: ignore[reportUnnecessaryIsInstance]
+    }
+    added = {name: values for name, values in columns.items() if name not in theirs}
+    if theirs and set(added) <= {"epoch"}:
+        added = {}
+    if theirs and "epoch" in added and len(next(iter(theirs.values()))) != len(added["epoch"]):
+        del added["epoch"]
+    _core.write_atomic(marker, _marker(added))
+    _core.write_atomic(f"{meta}/metrics.json", _json.dumps(aligned({**added, **theirs})))
+    _projected[run_dir] = state
+    return True
+
+
+def _marker(names: dict[str, Any]) -> bytes:
+    import json
+
+    return json.dumps(list(names)).encode()
+
+
+def _state(logs: str) -> tuple[Any, ...]:
+    """What changes when event files grow."""
+    files: list[tuple[str, int]] = []
+    for folder, _, names in os.walk(logs):
+        for name in names:
+            if "tfevents" in name:
+                path = os.path.join(folder, name)  # noqa: PTH118 - texts stay as given
+                with suppress(OSError):
+                    files.append((path, os.path.getsize(path)))  # noqa: PTH202
+    return tuple(sorted(files))
+
+
+def _columns(logs: str) -> dict[str, list[Any]]:
+    import polars as pl
+
+    from tfruns_rs.tfevents import collect_events
+
+    events = collect_events(logs, type="scalar", on_corrupt="skip")
+    if events.is_empty():
+        return {}
+    names = _names(events.select("run", "tag").unique(maintain_order=True).rows())
+    if not names:
+        return {}
+    pairs = pl.DataFrame(
+        [(run, tag, name) for (run, tag), name in names.items()], schema=["run", "tag", "name"], orient="row"
+    )
+    events = events.sort("step", "wall_time", maintain_order=True)
+    events = events.join(pairs, on=["run", "tag"], maintain_order="left")
+    events = events.with_columns(pl.col("step").rank("dense").sub(1).cast(pl.Int64).alias("row"))
+    rows = events["row"].max()
+    count = 1 + cast("int", rows)
+    if count > MAX_ROWS:
+        events = events.with_columns(pl.col("row") * MAX_ROWS // count)
+    last = events.group_by("row", "name", maintain_order=True).agg(pl.col("value").last())
+    wide = last.pivot(on="name", index="row", values="value").sort("row")
+    steps = events.group_by("row").agg(pl.col("step").last()).sort("row")
+    ordered = [name for name in dict.fromkeys(names.values()) if name in wide.columns]
+    return {"epoch": steps["step"].to_list(), **{name: wide[name].to_list() for name in ordered}}
+
+
+def _names(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """A metric's name for each run and tag; a full path where two would share one. `epoch` is no metric."""
+    short = {pair: _name(*pair) for pair in pairs}
+    taken = list(short.values())
+    named = {pair: name if taken.count(name) == 1 else _full(*pair) for pair, name in short.items()}
+    return {pair: name for pair, name in named.items() if name != "epoch"}
+
+
+def _name(run: str, tag: str) -> str:
+    parts = [part for part in (*run.split("/"), *tag.split("/")) if part not in {"", "."}]
+    if len(parts) > 1 and parts[0] in _TRAINING:
+        parts = parts[1:]
+    elif len(parts) > 1 and parts[0] in _VALIDATION:
+        parts = ["val", *parts[1:]]
+    return "_".join(parts)
+
+
+def _full(run: str, tag: str) -> str:
+    return "_".join(part for part in (*run.split("/"), *tag.split("/")) if part != ".")
+
+
+class Projector:
+    """Projects a running run's metrics now and then, until it is stopped. Owns one thread."""
+
+    def __init__(self, run_dir: str) -> None:
+        self._run_dir = run_dir
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="tfruns-metrics", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        wait = INTERVAL_SECS
+        while not self._stopped.wait(wait):
+            began = time.monotonic()
+            # A file that is written at this moment, or a full disk: the next time will do.
+            with suppress(Exception):
+                project_metrics(self._run_dir)
+            # Reading all events of a long run again takes at most a fiftieth of the time.
+            wait = max(INTERVAL_SECS, 50 * (time.monotonic() - began))
+
+    def stop(self) -> None:
+        """Ends the thread and projects what the run ended with."""
+        self._stopped.set()
+        self._thread.join()
+        project_metrics(self._run_dir)
