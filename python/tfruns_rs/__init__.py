@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking.tables import ColumnSchema as ColumnSchema
     from tfruns_rs.tracking.tables import MetricsTable as MetricsTable
     from tfruns_rs.tracking.tables import MetricsTableWriter as MetricsTableWriter
+    from tfruns_rs.tracking.tables import collect_metrics as collect_metrics
+    from tfruns_rs.tracking.tables import compare_examples as compare_examples
     from tfruns_rs.tracking.tables import recover_tables as recover_tables
     from tfruns_rs.views import compare_runs as compare_runs
     from tfruns_rs.views import save_run_comparison as save_run_comparison
@@ -82,6 +84,8 @@ _LATER = {
         "ColumnSchema",
         "MetricsTable",
         "MetricsTableWriter",
+        "collect_metrics",
+        "compare_examples",
         "recover_tables",
     ),
     "tfruns_rs.views": (

@@ -2,9 +2,14 @@
 
 `_batch` makes frames of what users hand over, `_spill` keeps them safe, `_draft` makes a table of them, all
 under `_writer`; `_infos` lets a run refer to tables. `_table` reads one back, `_foreign` opens the table it
-speaks about. `_joined` makes one frame of a run's tables. `_schema` is the word for what columns mean.
+speaks about. `_joined` makes one frame of a run's tables, `_compare` holds two runs side by side, `_collect`
+measures a whole dataset, `_describe` is what reports show. `_schema` says what columns mean, `_direction`
+which way a metric is better.
 """
 
+from tfruns_rs.tracking.tables._collect import collect_metrics as collect_metrics
+from tfruns_rs.tracking.tables._compare import compare_examples as compare_examples
+from tfruns_rs.tracking.tables._describe import describe_table as describe_table
 from tfruns_rs.tracking.tables._infos import MetricTableInfo as MetricTableInfo
 from tfruns_rs.tracking.tables._infos import metric_infos as metric_infos
 from tfruns_rs.tracking.tables._infos import update_metrics as update_metrics

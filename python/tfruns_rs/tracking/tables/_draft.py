@@ -119,9 +119,10 @@ class Draft:
             self._wait()
             self._make_table({**self.facts, **facts})
         for leftover in self._hidden.iterdir():
-            if leftover.name not in {TABLE_FILE, DATA_FILE}:
+            if leftover.name not in {TABLE_FILE, DATA_FILE, _DRAFT_FILE}:
                 leftover.unlink()
         self._hidden.rename(self.path)
+        (self.path / _DRAFT_FILE).unlink()  # last: until here it tells that there is something to recover
         self._release()
         return self.path
 

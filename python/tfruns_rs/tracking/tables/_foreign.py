@@ -109,6 +109,7 @@ def _local_files(place: Path, names: list[str] | None) -> tuple[Path, list[Path]
         base, files = place, _tables_below(place)
     else:
         base, files = place.parent, sorted(place.parent.glob(place.name)) if "*" in place.name else []
+        files = [path for path in files if not path.name.startswith(".")]
     if not files:
         raise FileNotFoundError(2, "there is no table", str(place))
     return base, files

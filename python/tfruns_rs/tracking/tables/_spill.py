@@ -74,14 +74,18 @@ class Spill:
 def read_torn(path: Path) -> pl.DataFrame | None:
     """All whole batches of a spill that was never closed; None if there is not even a schema."""
     data = path.read_bytes()
-    end = _whole(data)
-    if not end:
-        return None
-    return pl.read_ipc_stream(data[:end] + _END)
+    ends = _whole(data)
+    while ends:
+        try:
+            return pl.read_ipc_stream(data[: ends.pop()] + _END)
+        except pl.exceptions.PolarsError:  # the file grew, but what was to fill it never came
+            continue
+    return None
 
 
-def _whole(data: bytes) -> int:
-    """Where the last whole message ends."""
+def _whole(data: bytes) -> list[int]:
+    """Where whole messages end."""
+    ends: list[int] = []
     end = 0
     while data[end : end + len(_MARK)] == _MARK and data[end : end + _PREFIX] != _END:
         length = int.from_bytes(data[end + len(_MARK) : end + _PREFIX], "little")
@@ -92,7 +96,8 @@ def _whole(data: bytes) -> int:
         if not end < following <= len(data):
             break
         end = following
-    return end
+        ends.append(end)
+    return ends
 
 
 def _body_length(data: bytes, message: int) -> int:

@@ -124,6 +124,11 @@ class MetricsTable:
         """The foreign table's name for people; empty if there is none."""
         return str(self._foreign.get("display_name", ""))
 
+    @property
+    def foreign_content(self) -> str:
+        """A hash of the foreign table's content; empty if there is none or it is unknown."""
+        return str(self._foreign.get("content", ""))
+
     def foreign(self) -> pl.LazyFrame:
         """The rows of the foreign table, in order, lazily.
 
@@ -169,7 +174,7 @@ class MetricsTable:
             rows = rows.rename({EXAMPLE_ID: EXAMPLE_ID + suffix})
         key = self.scan().collect_schema()[EXAMPLE_ID]
         rows = rows.with_row_index(EXAMPLE_ID).with_columns(pl.col(EXAMPLE_ID).cast(key))
-        order: Any = "right" if how == "right" else "left_right" if how == "full" else "left"
+        order: Any = "right_left" if how == "right" else "left_right" if how == "full" else "left"
         return self.scan().join(
             rows, on=EXAMPLE_ID, how=how, suffix=suffix, coalesce=True, maintain_order=order
         )

@@ -200,8 +200,8 @@ class MetricsTableWriter:
 
     def _described(self, url: Url, display_name: str) -> dict[str, Any]:
         """The facts about the foreign table."""
-        # The way there is as long from any table of the run.
-        way = url.to_relative(self._run_dir / TABLES / "metrics_0000")
+        # The way from a name that no table has: it is the same from any, and any may be its end.
+        way = url.to_relative(self._run_dir / TABLES / "any")
         facts: dict[str, Any] = {"url": str(way), "display_name": display_name or url.stem}
         if self._check_foreign == "range":
             try:
