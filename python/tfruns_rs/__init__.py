@@ -54,6 +54,9 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking import init as init
     from tfruns_rs.tracking import load_artifact as load_artifact
     from tfruns_rs.tracking import load_run as load_run
+    from tfruns_rs.tracking import login as login
+    from tfruns_rs.tracking import logout as logout
+    from tfruns_rs.tracking import upload as upload
     from tfruns_rs.tracking._url import Url as Url
     from tfruns_rs.tracking.tables import ColumnSchema as ColumnSchema
     from tfruns_rs.tracking.tables import MetricsTable as MetricsTable
@@ -78,6 +81,9 @@ _LATER = {
         "init",
         "load_artifact",
         "load_run",
+        "login",
+        "logout",
+        "upload",
     ),
     "tfruns_rs.tracking._url": ("Url",),
     "tfruns_rs.tracking.tables": (

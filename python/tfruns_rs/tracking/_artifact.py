@@ -274,9 +274,9 @@ class Artifact:
         conflict_strategy: str = "new",
     ) -> None:
         """Uploads the artifact to the destination of `login()`; see `Run.upload`. It is frozen by it."""
-        from tfruns_rs.tracking._upload import upload_artifact
+        from tfruns_rs.tracking._upload import request_of, upload_artifact
 
-        upload_artifact(self, folder, make_folder, conflict_strategy)
+        upload_artifact(self, request_of(folder, make_folder, conflict_strategy))
 
     def to_dict(self) -> dict[str, Any]:
         """The metadata as a document."""

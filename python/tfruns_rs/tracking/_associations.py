@@ -28,12 +28,13 @@ def entry_of(resource: Any) -> dict[str, str]:
         TypeError: It is none. A text is none either: `Url(text)` or `pathlib.Path(text)` say what it is.
     """
     if isinstance(resource, os.PathLike):
-        return {"kind": "Path", "path": os.path.abspath(os.fspath(cast("os.PathLike[str]", resource)))}  # noqa: PTH100
+        path = os.fspath(cast("os.PathLike[str]", resource))
+        return {"kind": "Path", "path": os.path.abspath(path)}  # noqa: PTH100
     entry = _own(resource) or _foreign(resource)
     if entry is None:
         raise TypeError(
-            f"{type(resource).__name__} is no resource: an artifact, a run, a table, a Url, a path, "
-            "or an object with kind, id and path"
+            f"{type(resource).__name__} is no resource: an artifact, a run, a table, a Url, a path,"
+            " or an object with kind, id and path"
         )
     fingerprint = getattr(resource, "fingerprint", None)
     if callable(fingerprint):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import math
+import os
+from typing import TYPE_CHECKING, Any, cast
 
+from tfruns_rs import _core
+from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._names import canonical_type, seconds, timestamp
 
 if TYPE_CHECKING:
@@ -12,6 +16,9 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tfruns_rs.tracking._run import Metrics
+
+
+_NUMBERS = {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
 
 
 def frame_of(metrics: Mapping[str, Any]) -> pl.DataFrame:
@@ -74,5 +81,53 @@ def metrics_of(frame: pl.DataFrame) -> Metrics:
 
 
 def read_metrics(run_dir: str) -> pl.DataFrame:
-    """The metrics of a run directory."""
-    raise NotImplementedError(run_dir)
+    """The metrics of a run directory: its scalar events, else what R wrote into `metrics.json`."""
+    import polars as pl
+
+    from tfruns_rs.tfevents._read import tell_losses
+
+    if not os.path.isdir(f"{run_dir}/logs"):  # noqa: PTH112
+        return _of_columns(run_dir)
+    files = _core.list_event_files([f"{run_dir}/logs"], False)
+    stream, report = _core.read_events(files, "scalar", ["call"])
+    tell_losses(report, "warn")
+    frame = pl.DataFrame(stream)
+    if frame.is_empty():
+        return _of_columns(run_dir)
+    return frame.select(
+        pl.col("run").alias("type"),
+        pl.col("tag").alias("name"),
+        "step",
+        "epoch",
+        "call",
+        "wall_time",
+        "value",
+    )
+
+
+def _of_columns(run_dir: str) -> pl.DataFrame:
+    """R's metrics: a column a metric, a row an epoch; `val_loss` is the `loss` of type "val"."""
+    columns = _record.read_json(f"{run_dir}/{_record.META_DIR}/metrics.json")
+    epochs: Any = columns.pop("epoch", None)
+    metrics: Metrics = {}
+    for column, values in columns.items():
+        kind, name = ("val", column[4:]) if column.startswith("val_") else ("train", column)
+        for row, value in enumerate(_as_list(values)):
+            number = _NUMBERS.get(value, value) if isinstance(value, str) else value
+            if isinstance(number, (int, float)):
+                told = _as_list(epochs)[row : row + 1]
+                epoch = int(told[0]) if told and isinstance(told[0], (int, float)) else row + 1
+                sequence = {"epoch": epoch, "step": epoch, "timestamp": None}
+                entries = metrics.setdefault(kind, [])
+                same = [
+                    entry for entry in entries[-len(columns) - row - 1 :] if entry["sequence"] == sequence
+                ]
+                if same:
+                    same[0]["value"][name] = float(number)
+                else:
+                    entries.append({"value": {name: float(number)}, "sequence": sequence})
+    return frame_of(metrics)
+
+
+def _as_list(values: Any) -> list[Any]:
+    return cast("list[Any]", values) if isinstance(values, list) else [values]

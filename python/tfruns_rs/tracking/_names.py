@@ -46,7 +46,9 @@ def canonical_type(kind: str) -> str:
 
 def timestamp(seconds: float) -> str:
     """A time since the epoch as ISO 8601 with microseconds and the local offset from UTC."""
-    return datetime.fromtimestamp(seconds).astimezone().isoformat(timespec="microseconds")
+    whole, micros = divmod(round(seconds * 1e6), 1_000_000)
+    local = datetime.fromtimestamp(whole).astimezone()
+    return local.replace(microsecond=micros).isoformat(timespec="microseconds")
 
 
 def seconds(stamp: str | None) -> float | None:
@@ -74,6 +76,8 @@ def resolve_folder(folder: str, user: str) -> str:
         ValueError: A part of it is empty, `.` or `..`, starts with "." or holds characters that a path can't
             have.
     """
+    if not folder:
+        raise ValueError("'' is no folder")
     path = folder if folder.startswith("/") else f"/{user}/{folder}"
     path = path.rstrip("/")
     for part in path.split("/")[1:]:

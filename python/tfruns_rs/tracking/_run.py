@@ -90,6 +90,7 @@ class Run:
     ) -> None:
         self._dir: str | None = None
         self._session: Session | None = None
+        self._types: set[str] = set()
         self._values: dict[str, Any] = {}
         self.parse_from_dict(metadata)
         given = hparams if isinstance(hparams, Mapping) else None  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -254,12 +255,13 @@ class Run:
             ValueError: No metrics, or a type that can't be a directory.
             RunClosedError: The run was opened for reading.
         """
-        kind = check_type(type)
+        kind = type if type in self._types else check_type(type)
         values = {check_metric(name): number(name, value) for name, value in metrics.items()}
         if not values:
             raise ValueError("there are no metrics to log")
         step = whole("step", step)
         epoch = None if epoch is None else whole("epoch", epoch)
+        self._types.add(kind)
         now = time.time()
         if self._session is not None:
             if not self._session.is_open:
@@ -404,6 +406,39 @@ class Run:
                 self.finish()
             else:
                 self.fail(error)
+
+    # Its uploads
+
+    def upload(
+        self,
+        folder: str = "default",
+        make_folder: bool = False,  # noqa: FBT001, FBT002 - the original's signature
+        conflict_strategy: str = "new",
+        *,
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        """Uploads the run to the destination of `login()`, with its artifacts and the edges to them.
+
+        The name leads to the run only when all of it is there. Uploading it again sends what has changed; one
+        that was interrupted goes on.
+
+        Args:
+            folder: The folder; `a/b` is `/<user>/a/b`.
+            make_folder: Whether to make the folder if it is missing. The user's own `default` is made anyway.
+            conflict_strategy: What to do if another run has the name: "skip" uploads nothing, "error" raises,
+                "new" uploads under the alternative name, "replace" takes over the name.
+            progress: Called with the bytes sent so far and those to send.
+
+        Raises:
+            ValueError: An unknown strategy, or a folder that is none.
+            NotLoggedInError: There is no destination.
+            FolderNotFoundError: There is no such folder.
+            ConflictError: The name is taken, and the strategy is "error".
+            UploadError: It did not get through.
+        """
+        from tfruns_rs.tracking._upload import request_of, upload_run
+
+        upload_run(self, request_of(folder, make_folder, conflict_strategy, progress))
 
     # As a document
 

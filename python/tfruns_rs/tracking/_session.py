@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
+from tfruns_rs.tfevents._logdir import set_run_logdir
 from tfruns_rs.tfevents._writer import writer_of
 from tfruns_rs.tfruns import _active, _json
 from tfruns_rs.tfruns._run_metadata import write_properties
@@ -46,6 +47,7 @@ class Session:
                 f"{run_dir}/{_record.META_DIR}/alive.json", self._pid, BEAT_SECS
             )
             _active.push(self._active)
+            self._logdir_before = set_run_logdir(self.logdir)
             atexit.register(self._abandon)
 
     @property
@@ -73,6 +75,7 @@ class Session:
             return now
         atexit.unregister(self._abandon)
         _active.pop(self._active)
+        set_run_logdir(self._logdir_before)
         try:
             self.flush()
         finally:
