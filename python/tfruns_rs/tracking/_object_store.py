@@ -47,8 +47,10 @@ def open_store(  # noqa: PLR0917 - one caller
     try:
         store = make(plain, config=config, client_options=client)
     except Exception as error:  # noqa: BLE001 - obstore's errors have no public root
-        raise ValueError(f"{url}: {_clean(error, secrets)}") from None
-    return ObjectStore(store, url.rstrip("/"), secrets)
+        problem = _clean(error, secrets)
+    else:
+        return ObjectStore(store, url.rstrip("/"), secrets)
+    raise ValueError(f"{url}: {problem}")
 
 
 class ObjectStore:
@@ -131,7 +133,10 @@ class ObjectStore:
         except (AlreadyExistsError, FileNotFoundError):
             raise
         except (BaseError, OSError) as error:
-            raise UploadError(f"{self.url}/{path}: {_clean(error, self._secrets)}") from None
+            problem = _clean(error, self._secrets)
+        raise UploadError(
+            f"{self.url}/{path}: {problem}"
+        )  # outside: a chained error would carry its text along
 
 
 def _clean(error: BaseException, secrets: tuple[str, ...]) -> str:
