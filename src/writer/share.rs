@@ -192,6 +192,9 @@ impl Sink {
         let mut result = Ok(());
         for runs in self.groups(&dirty) {
             result = result.and(self.write_batches(sidecar, runs, base, next));
+            if self.share.cut {
+                break; // what is written down stays there until it is in the files
+            }
         }
         if self.files.iter().all(|file| file.taken.is_empty()) {
             self.calls = 0;
