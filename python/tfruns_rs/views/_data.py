@@ -279,9 +279,9 @@ def _leaves(value: Values, prefix: str = "") -> Iterator[tuple[str, Any]]:
         name = f"{prefix}{key}"
         if isinstance(inner, dict):
             yield from _leaves(cast("Values", inner), f"{name}.")
-        elif isinstance(inner, list):
+        elif isinstance(inner, list) and inner:
             yield name, " ".join(str(item) for item in cast("list[Any]", inner))
-        elif inner is not None:
+        elif inner not in (None, "", []):
             yield name, inner
 
 

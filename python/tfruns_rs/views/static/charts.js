@@ -25,16 +25,18 @@ const refusing = {
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const palette = () => Array.from({ length: 8 }, (_, n) => colour(`--s${n}`));
+const rem = () => Number.parseFloat(getComputedStyle(document.documentElement).fontSize);
 const theme = () => ({
   background: "transparent",
   view: { stroke: null },
   font: getComputedStyle(document.body).fontFamily,
-  axis: { labelColor: colour("--soft"), gridColor: colour("--grid"), domainColor: colour("--line"), tickColor: colour("--line"), labelFontSize: 12, labelLimit: 140 },
-  text: { color: colour("--ink"), fontSize: 11 },
+  axis: { labelColor: colour("--soft"), gridColor: colour("--grid"), domainColor: colour("--line"), tickColor: colour("--line"), labelFontSize: 0.75 * rem(), labelLimit: 140 },
+  text: { color: colour("--ink"), fontSize: 0.7 * rem() },
   rule: { color: colour("--soft") },
 });
 
 const exact = (value) => String(value);
+const short = (value) => String(Number(value.toPrecision(6)));
 const MOST_ROWS = 20;
 const showTooltip = (event, heading, all) => {
   const rows = all.length > MOST_ROWS ? [...all.slice(0, MOST_ROWS), [`and ${all.length - MOST_ROWS} more`, ""]] : all;
@@ -114,6 +116,7 @@ class ChartView {
     const embed = await loadVega();
     const spec = structuredClone(island.specifications[this.chart.kind]);
     const colours = palette();
+    spec.height = 14 * rem();
     for (const layer of spec.layer ?? [spec]) {
       if (this.chart.kind === "histogram") continue;
       if (layer.encoding.color) layer.encoding.color.scale = { domain: colours.map((_, n) => n), range: colours };
@@ -224,7 +227,7 @@ const startLive = (section, options) => {
         view.chart.end = chart.end;
         view.refresh();
       }
-      const last = chart.series.filter((line) => line.y.length).map((line) => `${line.name} ${exact(line.y.at(-1))}`).join(", ");
+      const last = chart.series.filter((line) => line.y.length).map((line) => `${line.name} ${short(line.y.at(-1))}`).join(", ");
       view.figure.querySelector(".last").textContent = last;
       view.figure.querySelector(".note").textContent = [`by ${chart.x}`, chart.note].filter(Boolean).join(" · ");
       view.plot.setAttribute("aria-label", `${chart.title}: ${last}`);
