@@ -28,6 +28,9 @@ from tfruns_rs.tfevents import with_logdir as with_logdir
 from tfruns_rs.tfruns import Flags as Flags
 from tfruns_rs.tfruns import RunInfo as RunInfo
 from tfruns_rs.tfruns import as_run_dir as as_run_dir
+from tfruns_rs.tfruns import clean_runs as clean_runs
+from tfruns_rs.tfruns import copy_run as copy_run
+from tfruns_rs.tfruns import copy_run_files as copy_run_files
 from tfruns_rs.tfruns import flag_boolean as flag_boolean
 from tfruns_rs.tfruns import flag_integer as flag_integer
 from tfruns_rs.tfruns import flag_numeric as flag_numeric
@@ -38,6 +41,8 @@ from tfruns_rs.tfruns import latest_run as latest_run
 from tfruns_rs.tfruns import ls_runs as ls_runs
 from tfruns_rs.tfruns import option_context as option_context
 from tfruns_rs.tfruns import options as options
+from tfruns_rs.tfruns import purge_runs as purge_runs
+from tfruns_rs.tfruns import restore_runs as restore_runs
 from tfruns_rs.tfruns import run_dir as run_dir
 from tfruns_rs.tfruns import run_info as run_info
 from tfruns_rs.tfruns import training_run as training_run

@@ -5,6 +5,11 @@
 """
 
 from tfruns_rs.tfruns import _active
+from tfruns_rs.tfruns._clean_runs import clean_runs as clean_runs
+from tfruns_rs.tfruns._clean_runs import purge_runs as purge_runs
+from tfruns_rs.tfruns._clean_runs import restore_runs as restore_runs
+from tfruns_rs.tfruns._copy_run import copy_run as copy_run
+from tfruns_rs.tfruns._copy_run import copy_run_files as copy_run_files
 from tfruns_rs.tfruns._flag import flag_boolean as flag_boolean
 from tfruns_rs.tfruns._flag import flag_integer as flag_integer
 from tfruns_rs.tfruns._flag import flag_numeric as flag_numeric
