@@ -12,7 +12,6 @@ from sklearn.neural_network import MLPClassifier
 
 import tfruns_rs as tfr
 
-
 FLAGS = tfr.flags(
     tfr.flag_integer("epochs", 20, "Passes over the training images"),
     tfr.flag_numeric("learning_rate", 0.002, "Of the Adam optimiser"),

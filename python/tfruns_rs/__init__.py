@@ -25,6 +25,7 @@ from tfruns_rs.tfevents import summary_tensor as summary_tensor
 from tfruns_rs.tfevents import summary_text as summary_text
 from tfruns_rs.tfevents import verify_events as verify_events
 from tfruns_rs.tfevents import with_logdir as with_logdir
+from tfruns_rs.tfevents import write_events as write_events
 from tfruns_rs.tfruns import Flags as Flags
 from tfruns_rs.tfruns import RunInfo as RunInfo
 from tfruns_rs.tfruns import as_run_dir as as_run_dir

@@ -27,6 +27,7 @@ mod error;
 mod files;
 pub mod fork;
 mod options;
+mod rows;
 mod run_file;
 mod share;
 mod sidecar;
@@ -41,6 +42,7 @@ use std::time::{Duration, Instant};
 pub use buffer::RunId;
 pub use call::{Call, Refused, Taken};
 pub use error::WriteError;
+pub use rows::{RowError, RowWriter};
 pub use options::{MetadataPolicy, Options, SharingState, Stats, rank_of_environment};
 
 use crate::event_file::{Attempt, InvalidRunName, RunName, now};

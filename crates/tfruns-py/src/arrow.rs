@@ -2,9 +2,10 @@
 
 use std::ffi::CStr;
 
-use arrow_array::ffi_stream::FFI_ArrowArrayStream;
+use arrow_array::ffi_stream::{RecordBatchStreamReader, FFI_ArrowArrayStream};
 use arrow_array::{RecordBatch, RecordBatchIterator};
 use arrow_schema::SchemaRef;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyCapsule;
 
@@ -22,6 +23,16 @@ impl ArrowStream {
     pub fn new(schema: SchemaRef, batches: Vec<RecordBatch>) -> Self {
         Self { schema, batches }
     }
+}
+
+/// Takes the stream out of the capsule of an object's `__arrow_c_stream__`.
+pub fn take_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<RecordBatchStreamReader> {
+    let stream = capsule.pointer_checked(Some(STREAM_NAME))?.cast::<FFI_ArrowArrayStream>();
+    #[allow(unsafe_code)] // Arrow's C interface hands over structures behind pointers
+    // SAFETY: a capsule of this name holds a valid stream (the protocol's promise), and the GIL keeps others from it;
+    // `from_raw` leaves a released stream behind, so nobody takes it twice.
+    let reader = unsafe { RecordBatchStreamReader::from_raw(stream.as_ptr()) };
+    reader.map_err(|error| PyValueError::new_err(error.to_string()))
 }
 
 #[pymethods]

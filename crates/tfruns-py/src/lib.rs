@@ -9,6 +9,7 @@ mod arrow;
 mod errors;
 mod metrics_table;
 mod reader;
+mod rows;
 mod runs;
 mod values;
 mod writer;
@@ -37,6 +38,8 @@ mod _core {
         encode_scalar, encode_strings, encode_tensor, encode_wav,
     };
 
+    #[pymodule_export]
+    use crate::rows::write_rows;
     #[pymodule_export]
     use crate::writer::{
         EventWriter, after_fork_in_child, after_fork_in_parent, before_fork, exit_writers, flush_writers,

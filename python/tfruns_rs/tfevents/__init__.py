@@ -24,3 +24,4 @@ from tfruns_rs.tfevents._tensor import summary_tensor as summary_tensor
 from tfruns_rs.tfevents._text import summary_text as summary_text
 from tfruns_rs.tfevents._verify import repair_events as repair_events
 from tfruns_rs.tfevents._verify import verify_events as verify_events
+from tfruns_rs.tfevents._write import write_events as write_events
