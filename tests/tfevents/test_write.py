@@ -14,6 +14,7 @@ from tensorboardX import SummaryWriter
 
 import tfruns_rs as tfr
 
+TYPES = (pl.String, pl.String, pl.Int64, pl.Float64, pl.Float64)
 ROWS = st.lists(
     st.tuples(
         st.sampled_from([".", "train", "a/b"]),
@@ -35,13 +36,7 @@ def ordered(frame):
 @given(rows=ROWS)
 def test_collecting_what_was_written_gives_the_same_rows(rows, tmp_path_factory):
     logdir = tmp_path_factory.mktemp("logdir")
-    schema = {
-        "run": pl.String,
-        "tag": pl.String,
-        "step": pl.Int64,
-        "wall_time": pl.Float64,
-        "value": pl.Float64,
-    }
+    schema = dict(zip(("run", "tag", "step", "wall_time", "value"), TYPES, strict=True))
     frame = pl.DataFrame(rows, schema=schema, orient="row")
     tfr.write_events(frame, logdir)
     again = tfr.collect_events(logdir, type="scalar")

@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     import polars as pl
 
 #: Columns that are written, and what they are cast to; other columns are left out.
-_TYPES = {"run": "String", "tag": "String", "step": "Int64", "wall_time": "Float64", "value": "Float64"}
+_TYPES = {
+    "run": "String",
+    "tag": "String",
+    "step": "Int64",
+    "wall_time": "Float64",
+    "value": "Float64",
+    "plugin": "String",
+}
 
 
 def write_events(
@@ -24,14 +31,14 @@ def write_events(
 ) -> "list[Path]":
     """Write a frame as event files: the inverse of `collect_events`.
 
-    So logs can be filtered, resampled and merged with Polars, and shown in TensorBoard again. Each run's rows go,
-    in their order, to a new event file; what the logdir held before stays. What `collect_events` returns for
-    `type="scalar"` or `"summary"` can be written as it is, and reads back as the same rows.
+    So logs can be filtered, resampled and merged with Polars, and shown in TensorBoard again. Each run's rows
+    go, in their order, to a new event file; what the logdir held before stays. What `collect_events` returns
+    for `type="scalar"` or `"summary"` can be written as it is, and reads back as the same rows.
 
     Args:
         frame: The rows, as a frame of Polars or of anything else that speaks Arrow. Columns:
             `tag` String and `step` Int64;
-            `value` Float64, or `summary` as `collect_events` makes it (a row's value wins, where it has both);
+            `value` Float64, or `summary` as `collect_events` makes it (where a row has both, its value wins);
             `run` String, by default "." for the logdir itself;
             `wall_time` Float64, seconds since the epoch, by default the present;
             `plugin` String, the plugin of `summary`.
@@ -71,8 +78,7 @@ def write_events(
         pl.col(name).cast(getattr(pl, dtype)) for name, dtype in _TYPES.items() if name in frame.columns
     ]
     if isinstance(frame.schema.get("summary"), pl.Struct):
-        columns += [pl.col(name) for name in ("plugin", "summary") if name in frame.columns]
-        columns = [c.cast(pl.String) if c.meta.output_name() == "plugin" else c for c in columns]
+        columns.append(pl.col("summary"))
     try:
         rows = frame.select(columns)
     except pl.exceptions.InvalidOperationError as error:
