@@ -105,7 +105,7 @@ def test_other_conditions_are_applied_all_the_same(logdir, predicate, engine):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_only_needed_columns_are_built(logdir, monkeypatch, engine):
     asked = []
-    core = _scan._core  # noqa: SLF001 - where the border is watched
+    core = _scan._core
     read = core.read_events
 
     def spy(files, kind, columns, **options):

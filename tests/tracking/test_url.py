@@ -62,7 +62,7 @@ def test_aliases_are_replaced_when_a_place_is_used(tmp_path, monkeypatch):
         Url.register_alias("TEST_DATA", "/other", force=True)
         assert Url("<TEST_DATA>/a").expand() == "/other/a"
     finally:
-        del Url._aliases["TEST_DATA"]  # noqa: SLF001 - there is no other way to forget one
+        del Url._aliases["TEST_DATA"]
     monkeypatch.setenv("TFRUNS_ALIAS_FROM_ENV", "s3://bucket")
     assert Url("<FROM_ENV>/a").expand() == "s3://bucket/a"
     with pytest.raises(ValueError, match="unknown"):

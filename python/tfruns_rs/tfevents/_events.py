@@ -144,7 +144,8 @@ def _run(name: tuple[str, ...]) -> str:
     for part in parts:
         if not part or part.startswith("."):
             raise InvalidEventError(
-                f"{'/'.join(parts)!r} can't be the name of a run: its parts must not be empty or begin with a dot."
+                f"{'/'.join(parts)!r} can't be the name of a run: "
+                "its parts must not be empty or begin with a dot."
             )
     return "/".join(parts) or "."
 
