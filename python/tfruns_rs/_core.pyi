@@ -21,9 +21,15 @@ __all__ = [
     "concat_parquet",
     "copy_files",
     "copy_tree",
+    "decode_histo",
+    "decode_hparams",
+    "decode_non_finite",
     "decode_png",
     "decode_wav",
     "encode_histogram",
+    "encode_hparams_end",
+    "encode_hparams_experiment",
+    "encode_hparams_start",
     "encode_image",
     "encode_images",
     "encode_metadata",
@@ -40,6 +46,7 @@ __all__ = [
     "read_events",
     "read_run",
     "scan_runs",
+    "summary_cell",
     "unique_run_dir",
     "write_atomic",
     "write_rows",
@@ -81,11 +88,23 @@ def concat_parquet(
     target: str | os.PathLike[str],
     entries: Sequence[tuple[str, str]],
 ) -> int: ...
+def decode_histo(
+    histo: bytes,
+) -> tuple[list[tuple[float, float, float]], tuple[float, float, float, float, float]] | None: ...
+def decode_hparams(content: bytes) -> tuple[Any, ...] | None: ...
+def decode_non_finite(content: bytes) -> tuple[int, int, int]: ...
 def decode_png(png: bytes) -> tuple[int, int, int, int, bytes]: ...
 def decode_wav(wav: bytes) -> tuple[int, int, int, bool, bytes]: ...
-def encode_histogram(
-    data: Buffer, dtype: str, buckets: int, metadata: bytes
-) -> tuple[bytes, tuple[int, int, int]]: ...
+def encode_histogram(data: Buffer, dtype: str, buckets: int) -> tuple[bytes, bytes, tuple[int, int, int]]: ...
+def encode_hparams_end(status: int, end_time_secs: float) -> bytes: ...
+def encode_hparams_experiment(
+    hparams: Sequence[tuple[str, Sequence[bool | float | str] | None, tuple[float, float] | None, str, str]],
+    metrics: Sequence[tuple[str, str, str, str, int]],
+    time_created_secs: float,
+) -> bytes: ...
+def encode_hparams_start(
+    hparams: Sequence[tuple[str, bool | float | str]], trial: str, start_time_secs: float
+) -> bytes: ...
 def encode_image(image: bytes, width: int, height: int, colorspace: int, metadata: bytes) -> bytes: ...
 def encode_images(
     data: Buffer, dtype: str, shape: tuple[int, int, int, int], metadata: bytes
@@ -98,6 +117,9 @@ def encode_strings(
 def encode_tensor(
     data: Buffer, dtype: str, shape: list[int], dim_names: list[str] | None, metadata: bytes
 ) -> bytes: ...
+def summary_cell(
+    fields: bytes,
+) -> tuple[str, str | None, list[int] | None, bytes | None, bytes]: ...
 def encode_wav(data: Buffer, dtype: str, channels: int, sample_rate: int) -> bytes: ...
 
 @type_check_only

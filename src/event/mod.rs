@@ -4,6 +4,7 @@
 
 pub mod elements;
 pub mod encode;
+pub mod hparams;
 pub mod metadata;
 pub mod tensor;
 pub mod walk;

@@ -649,7 +649,7 @@ impl<'q> Rows<'q> {
         if self.columns.call {
             self.push_call(event);
         }
-        if self.columns.plugin || self.kind == Kind::Summary {
+        if self.columns.plugin || self.columns.summary || self.kind == Kind::Summary {
             let plugin = self.plugin_view(value, metadata.as_deref());
             self.plugin.push(plugin);
         }
@@ -777,7 +777,7 @@ impl<'q> Rows<'q> {
         let without = self.columns.without;
         let mut columns: Vec<ArrayRef> = Vec::new();
         let tag = std::mem::take(&mut self.tag);
-        let mut plugin = std::mem::take(&mut self.plugin);
+        let plugin = std::mem::take(&mut self.plugin);
         let step = std::mem::take(&mut self.step);
         let wall_time = std::mem::take(&mut self.wall_time);
         let value = std::mem::take(&mut self.value);
@@ -809,7 +809,7 @@ impl<'q> Rows<'q> {
                 columns.push(text(tag));
             }
             if self.kind == Kind::Summary {
-                columns.push(text(std::mem::take(&mut plugin)));
+                columns.push(text(plugin.clone()));
             }
             columns.push(numbers(step));
             if !without.wall_time {
@@ -820,10 +820,10 @@ impl<'q> Rows<'q> {
                 columns.push(floats(value, if self.kind == Kind::Summary { nulls(present) } else { None }));
             }
             if self.kind == Kind::Scalar && self.columns.plugin {
-                columns.push(text(plugin));
+                columns.push(text(plugin.clone()));
             }
             if (self.kind == Kind::Summary || self.columns.summary) && !without.summary {
-                columns.push(summaries.finish(&texts, Vec::new()));
+                columns.push(summaries.finish(&texts, vec![text(plugin)]));
             }
         }
         for (asked, of) in [

@@ -2,6 +2,7 @@
 //!
 //! | field | |
 //! |---|---|
+//! | plugin | the plugin's name |
 //! | kind | "scalar", "tensor", "image", "histo", "audio" or "none" |
 //! | dtype | element type by NumPy's name; null if there is no tensor |
 //! | shape | list of int64; an image's is height, width, colour space |
@@ -36,6 +37,7 @@ pub struct TagMetadata {
 pub fn summary_fields(with_tag: bool) -> Fields {
     let text = |name: &str, nullable| Field::new(name, DataType::Utf8View, nullable);
     let mut fields = vec![
+        text("plugin", true),
         text("kind", true),
         text("dtype", true),
         Field::new("shape", DataType::List(shape_item()), true),
@@ -45,13 +47,68 @@ pub fn summary_fields(with_tag: bool) -> Fields {
         Field::new("data", DataType::BinaryView, true),
     ];
     if with_tag {
-        fields.splice(0..0, [text("tag", true), text("plugin", true)]);
+        fields.insert(0, text("tag", true));
     }
     fields.into()
 }
 
 fn shape_item() -> Arc<Field> {
     Arc::new(Field::new("item", DataType::Int64, true))
+}
+
+/// A value taken apart, but for its data.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parts {
+    /// Which of the forms of a value it has.
+    pub kind: &'static str,
+    /// The element type.
+    pub dtype: Option<DType>,
+    /// The shape; an image's is height, width, colour space.
+    pub shape: Option<Vec<i64>>,
+    /// Whether there is data. A tensor of a type we don't know, or whose elements don't fit its shape, has none.
+    pub has_data: bool,
+}
+
+impl Parts {
+    /// Takes a value apart and appends its data.
+    pub fn of(value: &Value<'_>, data: &mut Vec<u8>) -> Self {
+        let (kind, dtype, shape) = match value.content {
+            Content::Simple(simple) => {
+                let number = scalar_value(*simple, value.exact.copied());
+                let single = f64::from(f32::from_le_bytes(*simple));
+                let is_single = number.to_bits() == single.to_bits() || number.is_nan();
+                if is_single {
+                    data.extend_from_slice(simple);
+                } else {
+                    data.extend_from_slice(&number.to_le_bytes());
+                }
+                ("scalar", Some(if is_single { DType::Float32 } else { DType::Float64 }), Some(Vec::new()))
+            }
+            Content::Tensor(message) => {
+                let tensor = Tensor::walk(message).ok();
+                let has_data = tensor.as_ref().is_some_and(|tensor| tensor.append_data(data).is_ok());
+                let (dtype, shape) = tensor.map(|tensor| (tensor.dtype, tensor.shape)).unzip();
+                return Self { kind: "tensor", dtype, shape, has_data };
+            }
+            Content::Image(message) => {
+                let image = Image::walk(message).unwrap_or_default();
+                data.extend_from_slice(image.encoded);
+                ("image", None, Some(image.shape.to_vec()))
+            }
+            Content::Histo(message) => {
+                data.extend_from_slice(message);
+                ("histo", None, None)
+            }
+            Content::Audio(message) => {
+                data.extend_from_slice(audio_bytes(message).unwrap_or_default());
+                ("audio", None, None)
+            }
+            Content::None | Content::Obsolete(_) => {
+                return Self { kind: "none", dtype: None, shape: None, has_data: false };
+            }
+        };
+        Self { kind, dtype, shape, has_data: true }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -97,64 +154,24 @@ impl Summaries {
         self.kind.is_empty()
     }
 
-    /// Appends a value. A tensor of a type we don't know, or whose elements don't fit its shape, has no data.
+    /// Appends a value.
     pub fn push(&mut self, texts: &mut Texts, value: &Value<'_>, metadata: Option<&TagMetadata>) {
         self.scratch.clear();
-        let mut has_data = true;
-        let (kind, dtype, shape): (_, _, Option<&[i64]>);
-        let (tensor, image);
-        match value.content {
-            Content::Simple(simple) => {
-                let number = scalar_value(*simple, value.exact.copied());
-                let single = f64::from(f32::from_le_bytes(*simple));
-                if number.to_bits() == single.to_bits() || number.is_nan() {
-                    self.scratch.extend_from_slice(simple);
-                    dtype = Some(DType::Float32);
-                } else {
-                    self.scratch.extend_from_slice(&number.to_le_bytes());
-                    dtype = Some(DType::Float64);
-                }
-                (kind, shape) = ("scalar", Some(&[][..]));
-            }
-            Content::Tensor(message) => {
-                tensor = Tensor::walk(message).ok();
-                has_data =
-                    tensor.as_ref().is_some_and(|tensor| tensor.append_data(&mut self.scratch).is_ok());
-                (kind, dtype) = ("tensor", tensor.as_ref().map(|tensor| tensor.dtype));
-                shape = tensor.as_ref().map(|tensor| &tensor.shape[..]);
-            }
-            Content::Image(message) => {
-                image = Image::walk(message).unwrap_or_default();
-                self.scratch.extend_from_slice(image.encoded);
-                (kind, dtype, shape) = ("image", None, Some(&image.shape[..]));
-            }
-            Content::Histo(message) => {
-                self.scratch.extend_from_slice(message);
-                (kind, dtype, shape) = ("histo", None, None);
-            }
-            Content::Audio(message) => {
-                self.scratch.extend_from_slice(audio_bytes(message).unwrap_or_default());
-                (kind, dtype, shape) = ("audio", None, None);
-            }
-            Content::None | Content::Obsolete(_) => {
-                has_data = false;
-                (kind, dtype, shape) = ("none", None, None);
-            }
-        }
+        let Parts { kind, dtype, shape, has_data } = Parts::of(value, &mut self.scratch);
         self.kind.push(texts.view(kind));
         self.dtype.push(dtype.map(|dtype| texts.view(dtype.name())));
-        self.shapes.extend_from_slice(shape.unwrap_or_default());
-        self.shape_ends.push(i32::try_from(self.shapes.len()).unwrap_or(i32::MAX));
         self.shape_valid.push(shape.is_some());
+        self.shapes.extend(shape.unwrap_or_default());
+        self.shape_ends.push(i32::try_from(self.shapes.len()).unwrap_or(i32::MAX));
         self.display_name.push(metadata.and_then(|metadata| metadata.display_name));
         self.description.push(metadata.and_then(|metadata| metadata.description));
         self.plugin_content.push(metadata.and_then(|metadata| metadata.plugin_content.as_deref()));
         self.data.push(has_data.then_some(&self.scratch[..]));
     }
 
-    /// The struct, with `leading` columns before its own (the tag and plugin of a list's elements).
+    /// The struct, with `leading` columns before its own: the plugin, behind the tag in a list's elements.
     pub fn finish(self, texts: &Buffer, leading: Vec<ArrayRef>) -> ArrayRef {
-        let fields = summary_fields(!leading.is_empty());
+        let fields = summary_fields(leading.len() == 2);
         let ends = std::iter::once(0).chain(self.shape_ends).collect();
         let shape = ListArray::new(
             shape_item(),

@@ -23,14 +23,39 @@ mod plain;
 use prost::Message;
 
 pub use self::binning::Binning;
-use crate::event::encode::put_bytes_field;
-use crate::event::proto::DataType;
 /// How many values are no finite numbers.
 pub use crate::event::proto::NonFinite;
+use crate::event::proto::{DataType, HistogramContent, HistogramProto};
 use crate::event::tensor::{Dim, put_tensor_field};
 
-/// The number of the extension field that carries [`NonFinite`] (`proto/event.proto`).
-const NON_FINITE_FIELD: u32 = 1002;
+/// The buckets of a `HistogramProto`, the form of `TensorFlow` 1 and `PyTorch`, and its minimum, maximum, number, sum and
+/// sum of squares. `None` if it has not as many limits as buckets.
+///
+/// Empty buckets before the first and behind the last value are left out, and the outermost edges are the smallest
+/// and largest value, as TensorBoard shows them.
+pub fn read_histo(message: &[u8]) -> Option<(Vec<[f64; 3]>, [f64; 5])> {
+    let histo = HistogramProto::decode(message).ok()?;
+    let totals = [histo.min, histo.max, histo.num, histo.sum, histo.sum_squares];
+    let (limits, counts) = (&histo.bucket_limit, &histo.bucket);
+    if limits.len() != counts.len() {
+        return None;
+    }
+    let filled = |count: &f64| *count > 0.0;
+    let (Some(first), Some(last)) = (counts.iter().position(filled), counts.iter().rposition(filled)) else {
+        return Some((Vec::new(), totals));
+    };
+    let row = |i: usize| {
+        let left = if i == first { histo.min } else { limits[i - 1] };
+        let right = if i == last { histo.max } else { limits[i] };
+        [left, right, counts[i]]
+    };
+    Some(((first..=last).map(row).collect(), totals))
+}
+
+/// The values of a histogram that are in no bucket, as its metadata's plugin content counts them.
+pub fn non_finite(content: &[u8]) -> NonFinite {
+    HistogramContent::decode(content).ok().and_then(|content| content.non_finite).unwrap_or_default()
+}
 
 pub use fast::histogram;
 pub use plain::histogram as plain_histogram;
@@ -46,16 +71,17 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Appends the value's fields but for its metadata's: the table of rows, which is what TensorBoard shows; `metadata`,
-    /// a whole field; and where there are any, the counts of [`NonFinite`] in our extension.
-    pub fn put_fields(&self, buf: &mut Vec<u8>, metadata: &[u8]) {
+    /// Appends the field `tensor`: the table of rows, which TensorBoard shows.
+    pub fn put_tensor_field(&self, buf: &mut Vec<u8>) {
         let table: Vec<u8> = self.rows.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
         let dims = [Dim::new(self.rows.len() as u64), Dim::new(3)];
         put_tensor_field(buf, DataType::DtDouble, &dims, &table);
-        buf.extend_from_slice(metadata);
-        if self.non_finite != NonFinite::default() {
-            put_bytes_field(buf, NON_FINITE_FIELD, &self.non_finite.encode_to_vec());
-        }
+    }
+
+    /// What the plugin's content says of the values that are in no bucket (`proto/event.proto`); nothing if there are none.
+    pub fn content(&self) -> Vec<u8> {
+        let non_finite = (self.non_finite != NonFinite::default()).then_some(self.non_finite);
+        HistogramContent { non_finite }.encode_to_vec()
     }
 }
 

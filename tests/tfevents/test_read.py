@@ -20,6 +20,7 @@ from tfruns_rs.errors import LogdirNotFoundError
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "tfevents_golden.json").read_text())
 
 STRUCT = {
+    "plugin": pl.String,
     "kind": pl.String,
     "dtype": pl.String,
     "shape": pl.List(pl.Int64),
@@ -51,7 +52,7 @@ SCHEMAS = {
         "wall_time": pl.Float64,
         "what": pl.String,
         "file_version": pl.String,
-        "summary": pl.List(pl.Struct({"tag": pl.String, "plugin": pl.String, **STRUCT})),
+        "summary": pl.List(pl.Struct({"tag": pl.String, **STRUCT})),
     },
 }
 

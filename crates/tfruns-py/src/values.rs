@@ -6,12 +6,15 @@ use pyo3::buffer::PyBuffer;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
-use pyo3::types::PyBytes;
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use tfruns_rs::event::elements::Elements;
 use tfruns_rs::event::encode::put_scalar_fields;
+use tfruns_rs::event::hparams::{self, Values};
 use tfruns_rs::event::metadata::put_metadata_field;
 use tfruns_rs::event::tensor::{self, Dim};
-use tfruns_rs::histogram::histogram;
+use tfruns_rs::event::walk::{DType, Metadata, Value};
+use tfruns_rs::frame::summary::Parts;
+use tfruns_rs::histogram::{self, histogram};
 use tfruns_rs::media::{self, Clip, ImageError, Picture, SampleFormat, eight_bits, encode_png};
 
 use crate::errors;
@@ -84,23 +87,167 @@ pub fn encode_tensor<'py>(
     Ok(PyBytes::new(py, &fields))
 }
 
-/// The fields of a histogram of an array, and how many of its values are NaN, infinite and negatively infinite.
+/// NaN, positive and negative infinities.
+type NonFinite = (u64, u64, u64);
+
+/// The tensor field of a histogram of an array, the plugin's content, and how many values are in no bucket.
 #[pyfunction]
 pub fn encode_histogram<'py>(
     py: Python<'py>,
     data: PyBuffer<u8>,
     dtype: &str,
     buckets: u32,
-    metadata: PyBackedBytes,
-) -> PyResult<(Bound<'py, PyBytes>, (u64, u64, u64))> {
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>, NonFinite)> {
     let elements = elements(&data, dtype)?;
-    let (fields, apart) = py.detach(move || {
+    let (tensor, histogram) = py.detach(move || {
         let histogram = histogram(elements, buckets as usize);
-        let mut fields = Vec::new();
-        histogram.put_fields(&mut fields, &metadata);
-        (fields, histogram.non_finite)
+        let mut tensor = Vec::new();
+        histogram.put_tensor_field(&mut tensor);
+        (tensor, histogram)
     });
-    Ok((PyBytes::new(py, &fields), (apart.nan, apart.positive_infinity, apart.negative_infinity)))
+    let content = PyBytes::new(py, &histogram.content());
+    Ok((PyBytes::new(py, &tensor), content, non_finite(histogram.non_finite)))
+}
+
+/// How many values of a histogram are in no bucket, as its plugin's content says.
+#[pyfunction]
+pub fn decode_non_finite(content: &[u8]) -> NonFinite {
+    non_finite(histogram::non_finite(content))
+}
+
+fn non_finite(apart: histogram::NonFinite) -> NonFinite {
+    (apart.nan, apart.positive_infinity, apart.negative_infinity)
+}
+
+/// The buckets of a `HistogramProto`: lower and upper edge and count; and its minimum, maximum, number, sum and
+/// sum of squares. `None` if the bytes are no such message, or it has not as many edges as buckets.
+#[pyfunction]
+pub fn decode_histo(histo: &[u8]) -> Option<(Vec<[f64; 3]>, [f64; 5])> {
+    histogram::read_histo(histo)
+}
+
+/// What the metadata of a hyperparameter's tag holds.
+#[derive(FromPyObject, IntoPyObject)]
+pub enum Scalar {
+    #[pyo3(transparent)]
+    Bool(bool),
+    #[pyo3(transparent)]
+    Number(f64),
+    #[pyo3(transparent)]
+    Text(String),
+}
+
+impl From<Scalar> for hparams::Scalar {
+    fn from(value: Scalar) -> Self {
+        match value {
+            Scalar::Bool(value) => Self::Bool(value),
+            Scalar::Number(value) => Self::Number(value),
+            Scalar::Text(value) => Self::Text(value),
+        }
+    }
+}
+
+impl From<hparams::Scalar> for Scalar {
+    fn from(value: hparams::Scalar) -> Self {
+        match value {
+            hparams::Scalar::Bool(value) => Self::Bool(value),
+            hparams::Scalar::Number(value) => Self::Number(value),
+            hparams::Scalar::Text(value) => Self::Text(value),
+        }
+    }
+}
+
+/// Name, values, range, display name and description.
+type HParam = (String, Option<Vec<Scalar>>, Option<(f64, f64)>, String, String);
+/// Tag, group, display name, description and type of dataset.
+type Metric = (String, String, String, String, i32);
+
+fn hparams_fields(py: Python<'_>, content: hparams::Content) -> Bound<'_, PyBytes> {
+    let mut fields = Vec::new();
+    hparams::put_fields(&mut fields, content);
+    PyBytes::new(py, &fields)
+}
+
+/// The fields of an experiment's configuration.
+#[pyfunction]
+pub fn encode_hparams_experiment(
+    py: Python<'_>,
+    hparams: Vec<HParam>,
+    metrics: Vec<Metric>,
+    time_created_secs: f64,
+) -> Bound<'_, PyBytes> {
+    let hparam = |(name, values, range, display_name, description): HParam| {
+        let values = match (values, range) {
+            (Some(values), _) => Values::OneOf(values.into_iter().map(Into::into).collect()),
+            (None, Some((min, max))) => Values::Between(min, max),
+            (None, None) => Values::Any,
+        };
+        hparams::HParam { name, values, display_name, description }
+    };
+    let metric = |(tag, group, display_name, description, dataset_type): Metric| hparams::Metric {
+        tag,
+        group,
+        display_name,
+        description,
+        dataset_type,
+    };
+    let hparams = hparams.into_iter().map(hparam).collect();
+    let metrics = metrics.into_iter().map(metric).collect();
+    hparams_fields(py, hparams::Content::Experiment { hparams, metrics, time_created_secs })
+}
+
+/// The fields of a session's start.
+#[pyfunction]
+pub fn encode_hparams_start(
+    py: Python<'_>,
+    hparams: Vec<(String, Scalar)>,
+    trial: String,
+    start_time_secs: f64,
+) -> Bound<'_, PyBytes> {
+    let hparams = hparams.into_iter().map(|(name, value)| (name, value.into())).collect();
+    hparams_fields(py, hparams::Content::SessionStart { hparams, trial, start_time_secs })
+}
+
+/// The fields of a session's end.
+#[pyfunction]
+pub fn encode_hparams_end(py: Python<'_>, status: i32, end_time_secs: f64) -> Bound<'_, PyBytes> {
+    hparams_fields(py, hparams::Content::SessionEnd { status, end_time_secs })
+}
+
+/// What the metadata of one of the plugin's tags holds: "experiment" with hyperparameters, metrics and time; "start"
+/// with values, trial and time; or "end" with status and time. `None` for other bytes.
+#[pyfunction]
+pub fn decode_hparams<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Option<Bound<'py, PyTuple>>> {
+    let Some(content) = hparams::decode(content) else { return Ok(None) };
+    let tuple = match content {
+        hparams::Content::Experiment { hparams, metrics, time_created_secs } => {
+            let hparam = |hparam: hparams::HParam| -> HParam {
+                let (values, range) = match hparam.values {
+                    Values::Any => (None, None),
+                    Values::OneOf(values) => (Some(values.into_iter().map(Into::into).collect()), None),
+                    Values::Between(min, max) => (None, Some((min, max))),
+                };
+                (hparam.name, values, range, hparam.display_name, hparam.description)
+            };
+            let metric = |metric: hparams::Metric| -> Metric {
+                (metric.tag, metric.group, metric.display_name, metric.description, metric.dataset_type)
+            };
+            let hparams: Vec<HParam> = hparams.into_iter().map(hparam).collect();
+            let metrics: Vec<Metric> = metrics.into_iter().map(metric).collect();
+            ("experiment", hparams, metrics, time_created_secs).into_pyobject(py)?
+        }
+        hparams::Content::SessionStart { hparams, trial, start_time_secs } => {
+            let values = PyDict::new(py);
+            for (name, value) in hparams {
+                values.set_item(name, Scalar::from(value))?;
+            }
+            ("start", values, trial, start_time_secs).into_pyobject(py)?
+        }
+        hparams::Content::SessionEnd { status, end_time_secs } => {
+            ("end", status, end_time_secs).into_pyobject(py)?
+        }
+    };
+    Ok(Some(tuple))
 }
 
 /// The fields of images, each a PNG in a tensor of strings behind width and height; and whether some samples were
@@ -180,6 +327,28 @@ pub fn decode_wav<'py>(py: Python<'py>, wav: &[u8]) -> PyResult<(u32, u16, u16, 
     let clip = media::decode_wav(wav).map_err(|error| invalid(py, &error))?;
     let float = matches!(clip.format, SampleFormat::Float(_));
     Ok((clip.sample_rate, clip.channels, clip.format.bits(), float, PyBytes::new(py, clip.samples)))
+}
+
+/// A value's kind, dtype, shape, data and plugin content, as the `summary` column would hold them.
+type Cell<'py> =
+    (&'static str, Option<&'static str>, Option<Vec<i64>>, Option<Bound<'py, PyBytes>>, Bound<'py, PyBytes>);
+
+/// Takes the fields of a value apart.
+#[pyfunction]
+pub fn summary_cell<'py>(py: Python<'py>, fields: &[u8]) -> PyResult<Cell<'py>> {
+    let broken = |_| errors::error(py, "InvalidEventError", "the summary's fields are broken");
+    let value = Value::walk(fields).map_err(broken)?;
+    let metadata = value.metadata.map(Metadata::walk).transpose().map_err(broken)?.unwrap_or_default();
+    let mut data = Vec::new();
+    let parts = Parts::of(&value, &mut data);
+    let data = parts.has_data.then(|| PyBytes::new(py, &data));
+    Ok((
+        parts.kind,
+        parts.dtype.map(DType::name),
+        parts.shape,
+        data,
+        PyBytes::new(py, metadata.plugin_content),
+    ))
 }
 
 fn invalid(py: Python<'_>, error: &dyn std::error::Error) -> PyErr {

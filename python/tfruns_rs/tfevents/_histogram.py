@@ -40,12 +40,13 @@ def summary_histogram(
             f"`buckets` must be a whole number from 0 to {_MOST_BUCKETS}, not {buckets!r}."
         )
     array, dtype = as_numbers(data, "data")
-    fields, (nan, positive, negative) = _core.encode_histogram(
-        memory(array, ordered=False), dtype, buckets, metadata_field(metadata, "histograms")
+    tensor, content, (nan, positive, negative) = _core.encode_histogram(
+        memory(array, ordered=False), dtype, buckets
     )
+    field = metadata_field(metadata, "histograms", content)
     if nan or positive or negative:
         warnings.warn(
             f"{nan} NaN and {positive + negative} infinite values are in no bucket of the histogram",
             stacklevel=2,
         )
-    return Summary(check_tag(tag), "histograms", fields)
+    return Summary(check_tag(tag), "histograms", tensor + field)

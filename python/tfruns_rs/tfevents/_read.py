@@ -18,11 +18,14 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tfruns_rs.tfevents._kinds import ValueKind
+
 Path: TypeAlias = "str | os.PathLike[str]"
 Logdirs: TypeAlias = "Path | Sequence[Path]"
 Names: TypeAlias = "str | re.Pattern[str] | Sequence[str | re.Pattern[str]]"
 Steps: TypeAlias = "int | range | tuple[int | None, int | None]"
 Kind: TypeAlias = Literal["any", "summary", "scalar"]
+KINDS: tuple[Kind, ...] = ("any", "summary", "scalar")
 OnCorrupt: TypeAlias = Literal["warn", "raise", "skip"]
 
 EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
@@ -32,7 +35,7 @@ _MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
 def collect_events(
     logdir: Logdirs | None = None,
     n: int | None = None,
-    type: Kind = "any",  # noqa: A002 - R's name
+    type: Kind | ValueKind = "any",  # noqa: A002 - R's name
     *,
     run: Names | None = None,
     tag: Names | None = None,
@@ -65,6 +68,9 @@ def collect_events(
         - `"scalar"`: run, tag, step, wall_time (seconds since the epoch), value (Float64)
         - `"summary"`: run, tag, plugin, step, wall_time, value (null if no scalar), summary (a struct)
         - `"any"`: run, step, wall_time, what, file_version, summary (a list of structs)
+        - `"histogram"`, `"text"`, `"image"`, `"audio"`, `"tensor"`, `"hparams"`: a value of that kind; run,
+        tag,
+          step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data; content)
 
     Raises:
         LogdirNotFoundError: There is no such logdir.
@@ -78,7 +84,9 @@ def collect_events(
     """
     import polars as pl
 
-    check_choice("type", type, ("any", "summary", "scalar"))
+    from tfruns_rs.tfevents._kinds import VALUE_KINDS, kind_frame
+
+    check_choice("type", type, (*KINDS, *VALUE_KINDS))
     check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
     if n is not None and n <= 0:
         raise ValueError("`n` must be positive or None")
@@ -89,16 +97,19 @@ def collect_events(
     if run is not None:
         takes = name_filter(run)
         files = files.select([number for number, name in enumerate(files.runs) if takes(name)])
+    kind = None if type in KINDS else cast("ValueKind", type)
     stream, report = _core.read_events(
         files,
-        type,
-        wanted,
+        "summary" if kind else type,
+        wanted if kind is None else [*wanted, "file", "offset"],
         tag_filter=None if tag is None else name_filter(tag),
         steps=None if step is None else step_ranges(step),
-        limit=n,
+        limit=n if kind is None else None,
     )
     tell_losses(report, on_corrupt)
     frame = pl.DataFrame(stream)
+    if kind is not None:
+        frame = kind_frame(frame, kind, n, wanted)
     if categorical:
         names = [name for name in ("run", "tag") if name in frame.columns]
         frame = frame.with_columns(pl.col(names).cast(pl.Categorical))

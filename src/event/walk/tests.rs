@@ -71,7 +71,6 @@ fn value() -> impl Strategy<Value = proto::summary::Value> {
             metadata,
             value,
             exact_value,
-            non_finite: None,
         },
     )
 }
@@ -179,7 +178,6 @@ fn rebuilt_value(value: &Value<'_>) -> Result<proto::summary::Value> {
         metadata,
         value: content,
         exact_value: value.exact.map(|exact| f64::from_le_bytes(*exact)),
-        non_finite: None,
     })
 }
 
