@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from tfruns_rs.views._events import Events, read_events
 from tfruns_rs.views._picture import Picture, picture
 from tfruns_rs.views._source import read_sources
+from tfruns_rs.views._tables import read_tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -100,6 +101,7 @@ class RunData:
         packages: Versions by package.
         git_diff: The uncommitted changes.
         events: What `logs/` holds.
+        tables: What `metrics_tables/` holds.
     """
 
     name: str
@@ -131,6 +133,7 @@ class RunData:
     packages: dict[str, str] = field(default_factory=dict[str, str])
     git_diff: str = ""
     events: Events = field(default_factory=Events)
+    tables: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
 
     @property
     def duration(self) -> float | None:
@@ -145,7 +148,7 @@ def gather(info: Mapping[str, Any], budget: Budget, *, media_bytes: int, with_ev
         info: The run, as `run_info` returns it.
         budget: How much of it the page can hold.
         media_bytes: How many bytes its pictures may have in all.
-        with_events: Whether to read `logs/`.
+        with_events: Whether to read `logs/` and `metrics_tables/` as well.
 
     Returns:
         The run's data.
@@ -202,6 +205,7 @@ def gather(info: Mapping[str, Any], budget: Budget, *, media_bytes: int, with_ev
         packages={name: str(version) for name, version in packages.items()},
         git_diff=_read_text(path / "tfruns.d" / "git.diff"),
         events=read_events(path / "logs", budget, media_bytes=media_bytes) if with_events else Events(),
+        tables=read_tables(path / "metrics_tables") if with_events else [],
     )
 
 

@@ -56,6 +56,7 @@ def _tabs(data: RunData, events: list[Any]) -> list[tuple[str, str]]:
     shown = (
         ("summary", "Summary", True),
         ("events", "Events", bool(events or data.events.images or data.events.texts)),
+        ("tables", "Tables", bool(data.tables)),
         ("output", "Output", bool(data.output or data.stderr or data.plots or data.files)),
         ("code", "Code", bool(data.sources or data.git_diff)),
         ("environment", "Environment", bool(data.environment or data.git or data.packages)),
