@@ -46,8 +46,15 @@ class MetricsTable:
         MetricsTableError: It is no metrics table.
 
     Example:
-        >>> table = MetricsTable("runs/2026-11-21T07-07-03Z/metrics_tables/metrics_0000")  # doctest: +SKIP
-        >>> table.join_foreign(columns=["image"]).sort("loss").tail(10).collect()  # doctest: +SKIP
+        >>> import polars as pl
+        >>> pl.DataFrame({"image": ["a.png", "b.png", "c.png"]}).write_parquet("images.parquet")
+        >>> with tfr.MetricsTableWriter(tfr.unique_run_dir(tmp_path), "images.parquet") as writer:
+        ...     writer.add_batch({"example_id": [2, 0], "loss": [0.25, 0.5]})
+        >>> table = tfr.MetricsTable(writer.table.url)
+        >>> table.join_foreign(["image"]).select("image", "loss").collect().rows()
+        [('c.png', 0.25), ('a.png', 0.5)]
+        >>> table.coverage().filter(pl.col("rows") == 0).collect()["example_id"].to_list()
+        [1]
     """
 
     def __init__(self, url: str | os.PathLike[str]) -> None:
