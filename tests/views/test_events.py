@@ -104,3 +104,29 @@ def test_pictures_keep_to_their_budget(logged):
     assert len(events.images) == 3
     assert "3 of 4 images are shown." in events.notes
     assert read_events(logged / "logs", Budget(), media_bytes=10).images == []
+
+
+def test_histograms_of_the_first_form_are_charts_too(tmp_path):
+    writer = pytest.importorskip("tensorboardX").SummaryWriter(str(tmp_path / "logs" / "train"))
+    for step in range(3):
+        writer.add_histogram("weights", np.random.default_rng(step).normal(step, 1, 1000), step)
+    writer.close()
+    (chart,) = read_events(tmp_path / "logs", Budget(), media_bytes=0).charts
+
+    assert chart.kind == "histogram"
+    for step in range(3):
+        rows = [row for row in chart.rows if row["step"] == step]
+        assert sum(row["count"] for row in rows) == 1000
+        assert all(row["low"] <= row["high"] for row in rows)
+
+
+def test_values_of_broken_bytes_are_left_out(tmp_path):
+    with tfr.with_logdir(tmp_path / "logs"):
+        for plugin in ("histograms", "images", "text"):
+            metadata = tfr.summary_metadata(plugin)
+            tfr.log_event(train={plugin: tfr.summary_tensor(np.ones(5), metadata=metadata)}, step=1)
+        tfr.flush()
+    events = read_events(tmp_path / "logs", Budget(), media_bytes=10**6)
+
+    assert events.charts == []
+    assert events.images == []

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from tfruns_rs.errors import LogdirNotFoundError
+from tfruns_rs.errors import InvalidEventError, LogdirNotFoundError
 from tfruns_rs.tfevents import collect_events
+from tfruns_rs.tfevents._value import buckets_of, images_of, strings_of
 from tfruns_rs.views._charts import PALETTE_SIZE, Chart, Series, is_share
 from tfruns_rs.views._picture import picture
 
@@ -22,12 +23,16 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import polars as pl
+    from numpy.typing import NDArray
 
     from tfruns_rs.views._budget import Budget
     from tfruns_rs.views._picture import Picture
 
 _MAX_HEAVY_BYTES: Final = 1_000_000_000
 """Logs beyond this size show their scalars only: a page is no place to read gigabytes of pictures for."""
+
+_BROKEN: Final = (InvalidEventError, ValueError, TypeError, struct.error)
+"""What values whose bytes are broken raise when they are read."""
 
 _MAX_HISTOGRAM_STEPS: Final = 60
 _MAX_HISTOGRAM_BUCKETS: Final = 60
@@ -141,18 +146,16 @@ def _histogram_charts(heavy: pl.DataFrame) -> Iterator[Chart]:
             )
 
 
-def _buckets(summary: dict[str, Any]) -> np.ndarray | None:
-    """The buckets of a histogram as rows of left edge, right edge and count."""
-    if summary["kind"] != "tensor" or summary["dtype"] not in {"float64", "float32"}:
+def _buckets(summary: dict[str, Any]) -> NDArray[np.float64] | None:
+    """The buckets of a histogram as rows of lower edge, upper edge and count."""
+    try:
+        buckets = buckets_of(summary)
+    except _BROKEN:
         return None
-    buckets = np.frombuffer(summary["data"], np.dtype(summary["dtype"]).newbyteorder("<"))
-    if len(buckets) % 3:
-        return None
-    buckets = buckets.reshape(-1, 3).astype(np.float64)
     return buckets[np.isfinite(buckets).all(axis=1)]
 
 
-def _joined(buckets: np.ndarray) -> list[tuple[float, float, float]]:
+def _joined(buckets: NDArray[np.float64]) -> list[tuple[float, float, float]]:
     """Neighbouring buckets added up until a page can hold them."""
     step = -(-len(buckets) // _MAX_HISTOGRAM_BUCKETS)
     groups = [buckets[at : at + step] for at in range(0, len(buckets), step)]
@@ -201,12 +204,11 @@ def _images(heavy: pl.DataFrame, budget: Budget, media_bytes: int, notes: list[s
         notes.append(f"{shown:,} of {total:,} images are shown.")
 
 
-def _encoded(summary: dict[str, Any]) -> Iterator[bytes]:
-    """The encoded pictures of a value: one, or those behind a string tensor's width and height."""
-    if summary["kind"] == "image":
-        yield summary["data"]
-    elif summary["dtype"] == "string":
-        yield from _strings(summary["data"])
+def _encoded(summary: dict[str, Any]) -> list[bytes]:
+    try:
+        return images_of(summary)
+    except _BROKEN:
+        return []
 
 
 def _texts(heavy: pl.DataFrame, budget: Budget, notes: list[str]) -> Iterator[LoggedText]:
@@ -216,7 +218,7 @@ def _texts(heavy: pl.DataFrame, budget: Budget, notes: list[str]) -> Iterator[Lo
         for row in _spread(rows, _PER_TAG):
             if shown >= budget.texts:
                 break
-            text = "\n".join(piece.decode(errors="replace") for piece in _strings(row["summary"]["data"]))
+            text = "\n".join(piece.decode(errors="replace") for piece in _strings(row["summary"]))
             more = len(text) - budget.text_chars
             if more > 0:
                 text = f"{text[: budget.text_chars]}\n({more:,} characters are left out)"
@@ -226,13 +228,11 @@ def _texts(heavy: pl.DataFrame, budget: Budget, notes: list[str]) -> Iterator[Lo
         notes.append(f"{shown:,} of {total:,} texts are shown.")
 
 
-def _strings(data: bytes | None) -> Iterator[bytes]:
-    """The elements of a string tensor: a length of four bytes, then so many bytes."""
-    at = 0
-    while data is not None and at + 4 <= len(data):
-        (length,) = struct.unpack_from("<I", data, at)
-        yield data[at + 4 : at + 4 + length]
-        at += 4 + length
+def _strings(summary: dict[str, Any]) -> list[bytes]:
+    try:
+        return strings_of(summary)
+    except _BROKEN:
+        return []
 
 
 def _of_plugin(heavy: pl.DataFrame, plugin: str) -> Iterator[tuple[tuple[str, str], pl.DataFrame]]:
