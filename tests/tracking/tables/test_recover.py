@@ -207,3 +207,20 @@ def test_a_rejected_first_batch_leaves_no_draft(run):
     with pytest.raises(BatchError):
         writer.add_batch({"a": [object()]})
     assert not (run / "metrics_tables").exists()
+
+
+def test_a_process_that_ends_without_finalizing_leaves_its_rows(run):
+    code = """
+import sys
+import tfruns_rs as tfr
+from tfruns_rs.tracking.tables import _draft
+_draft._PART_BYTES = 1
+writer = tfr.MetricsTableWriter(sys.argv[1])
+for number in range(3):
+    writer.add_batch({"number": [number]})
+"""
+    child = start(code, run)
+    child.communicate()
+    assert child.returncode == 0
+    (table,) = tfr.recover_tables(run)
+    assert table.read()["number"].to_list() == [0, 1, 2]
