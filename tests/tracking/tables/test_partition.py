@@ -3,15 +3,17 @@
 import subprocess
 import sys
 import tempfile
+from itertools import pairwise
 from pathlib import Path
 
 import polars as pl
 import pytest
-import tfruns_rs as tfr
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 from polars.testing.parametric import dataframes
+
+import tfruns_rs as tfr
 from tfruns_rs.tracking.tables import _draft
 
 DTYPES = [pl.Int8, pl.Int64, pl.UInt64, pl.Float32, pl.Float64, pl.Boolean, pl.String, pl.Binary, pl.Date]
@@ -31,7 +33,7 @@ def test_batches_and_parts_make_no_difference(frame, cuts, part_bytes):
     with tempfile.TemporaryDirectory() as directory, pytest.MonkeyPatch.context() as patched:
         patched.setattr(_draft, "_PART_BYTES", part_bytes)
         with tfr.MetricsTableWriter(directory) as writer:
-            for start, end in zip(edges, edges[1:], strict=False):
+            for start, end in pairwise(edges):
                 writer.add_batch(frame[start:end])
         data = Path(writer.table.url) / "data.parquet"
         assert_frame_equal(pl.read_parquet(data), frame)
