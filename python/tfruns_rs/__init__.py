@@ -68,10 +68,12 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking import create_artifact as create_artifact
     from tfruns_rs.tracking import create_run as create_run
     from tfruns_rs.tracking import init as init
+    from tfruns_rs.tracking import lineage as lineage
     from tfruns_rs.tracking import load_artifact as load_artifact
     from tfruns_rs.tracking import load_run as load_run
     from tfruns_rs.tracking import login as login
     from tfruns_rs.tracking import logout as logout
+    from tfruns_rs.tracking import mermaid as mermaid
     from tfruns_rs.tracking import upload as upload
     from tfruns_rs.tracking._url import Url as Url
     from tfruns_rs.tracking.tables import ColumnSchema as ColumnSchema
@@ -95,10 +97,12 @@ _LATER = {
         "create_artifact",
         "create_run",
         "init",
+        "lineage",
         "load_artifact",
         "load_run",
         "login",
         "logout",
+        "mermaid",
         "upload",
     ),
     "tfruns_rs.tracking._url": ("Url",),

@@ -14,6 +14,8 @@ from tfruns_rs.tracking._create_run import active_run as active_run
 from tfruns_rs.tracking._create_run import create_run as create_run
 from tfruns_rs.tracking._create_run import init as init
 from tfruns_rs.tracking._create_run import load_run as load_run
+from tfruns_rs.tracking._lineage import lineage as lineage
+from tfruns_rs.tracking._lineage import mermaid as mermaid
 from tfruns_rs.tracking._login import login as login
 from tfruns_rs.tracking._login import logout as logout
 from tfruns_rs.tracking._run import Run as Run

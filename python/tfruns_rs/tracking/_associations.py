@@ -27,6 +27,8 @@ def entry_of(resource: Any) -> dict[str, str]:
     Raises:
         TypeError: It is none. A text is none either: `Url(text)` or `pathlib.Path(text)` say what it is.
     """
+    if type(resource).__name__ == "Url":
+        return {"kind": "Url", "path": str(resource)}
     if isinstance(resource, os.PathLike):
         path = os.fspath(cast("os.PathLike[str]", resource))
         return {"kind": "Path", "path": os.path.abspath(path)}  # noqa: PTH100
@@ -49,8 +51,6 @@ def _own(resource: Any) -> dict[str, str] | None:
     if isinstance(name, str) and (local is None or isinstance(local, str)):
         kind = "Run" if hasattr(resource, "hparams") else "Artifact"
         return {"kind": kind, "name": name, "localDir": local or ""}
-    if type(resource).__name__ == "Url":
-        return {"kind": "Url", "path": str(resource)}
     url = getattr(resource, "url", None)
     if url is not None and hasattr(resource, "row_count"):
         return {"kind": "Table", "path": str(url)}

@@ -89,11 +89,17 @@ def create_run(  # noqa: PLR0917 - the original's signature
     if config_path is not None:
         given.update(_read_config(config_path))
     check_name(given["name"])
+    if system_metrics:
+        from tfruns_rs.tracking import _system_metrics  # a missing package is told before a run is made
+
+        _system_metrics.require()
     upload = {key: given[key] for key in ("folder", "make_folder", "conflict_strategy")}
     if given["auto_upload"]:
+        from tfruns_rs.tracking._login import current_login
         from tfruns_rs.tracking._upload import check_upload
 
         check_upload(**upload)
+        current_login()
     now = time.time()
     run = Run(
         {
@@ -310,14 +316,15 @@ def _resume(run: Run, directory: str) -> None:
 
 
 def _start_helpers(run: Run, upload: dict[str, Any] | None, system_metrics: bool | float) -> None:  # noqa: FBT001
-    if system_metrics:
-        from tfruns_rs.tracking._system_metrics import start_sampling
+    session = run._session  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
+    if system_metrics and session is not None:
+        from tfruns_rs.tracking._system_metrics import Sampler
 
-        start_sampling(run, 10.0 if system_metrics is True else float(system_metrics))
+        session.helpers.append(Sampler(session, 10.0 if system_metrics is True else float(system_metrics)))
     if upload is not None:
         from tfruns_rs.tracking._sync import start_sync
 
-        start_sync(run, **upload)
+        run._sync = start_sync(run, **upload)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
 
 
 def init(

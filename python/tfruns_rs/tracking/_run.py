@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import operator
+import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
@@ -20,13 +21,13 @@ from tfruns_rs.tracking._names import check_type, timestamp
 from tfruns_rs.tracking._session import Session, error_of
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable, Sequence
     from types import TracebackType
     from typing import Self
 
     import polars as pl
 
+    from tfruns_rs.tracking._sync import Sync, SyncStatus
     from tfruns_rs.tracking._url import Url
     from tfruns_rs.tracking.tables import MetricsTable, MetricTableInfo
 
@@ -46,6 +47,12 @@ KEYS = {
     "remote": "remote",
 }
 """The keys of `to_dict()`, and those of `run.json`."""
+_SHARED = (
+    "labels",
+    "description",
+    "associations",
+    "remote",
+)  # what others change as well; the rest is its owner's
 _STATUS_OF = {"completed": COMPLETE, "failed": ERROR, "interrupted": ERROR, "killed": ERROR, "invalid": ERROR}
 
 
@@ -91,6 +98,7 @@ class Run:
         self._dir: str | None = None
         self._session: Session | None = None
         self._types: set[str] = set()
+        self._sync: Sync | None = None
         self._values: dict[str, Any] = {}
         self.parse_from_dict(metadata)
         given = hparams if isinstance(hparams, Mapping) else None  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -309,6 +317,14 @@ class Run:
 
         self._update(mark)
 
+    def upstream(self) -> list[dict[str, str]]:
+        """What the run reads: its inputs."""
+        return self.associations["input"]
+
+    def downstream(self) -> list[dict[str, str]]:
+        """What the run made: its outputs."""
+        return self.associations["output"]
+
     # Its metrics tables
 
     @property
@@ -365,6 +381,19 @@ class Run:
         from tfruns_rs.tracking.tables import joined
 
         return joined(self._directory(), stream, foreign, columns)
+
+    def export_em(self, parent: str | os.PathLike[str]) -> str:
+        """Writes the run as a directory of t9k's `em`, below `parent`, under its alternative name.
+
+        Returns:
+            The directory.
+
+        Raises:
+            FileExistsError: There is one already.
+        """
+        from tfruns_rs.tracking._em import write_em_run
+
+        return write_em_run(self, os.fspath(parent))
 
     # Its end
 
@@ -440,6 +469,11 @@ class Run:
 
         upload_run(self, request_of(folder, make_folder, conflict_strategy, progress))
 
+    @property
+    def sync_status(self) -> SyncStatus | None:
+        """How `auto_upload` is doing (state, uploads, bytes_sent, last_success, last_error), if it is on."""
+        return None if self._sync is None else self._sync.status
+
     # As a document
 
     def to_dict(self) -> dict[str, Any]:
@@ -499,6 +533,7 @@ class Run:
             record.update(values)
 
         self._update(change)
+        self._values.update(copy.deepcopy(values))
 
     def _update(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Changes the metadata, and their file where there is one."""
@@ -513,7 +548,7 @@ class Run:
             change(record)
 
         record = _record.update(self._dir, merged)
-        self._values.update({field: copy.deepcopy(record[field]) for field in KEYS.values()})
+        self._values.update({field: copy.deepcopy(record[field]) for field in _SHARED})
 
     def _hparams_changed(self, hparams: HParams) -> None:
         if self._dir is None:

@@ -24,6 +24,9 @@ from tfruns_rs.tracking._names import timestamp
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from tfruns_rs.tracking._sync import Sync
+    from tfruns_rs.tracking._system_metrics import Sampler
+
 BEAT_SECS = 10.0
 
 
@@ -39,6 +42,8 @@ class Session:
         self.run_dir = run_dir
         self.is_owner = is_owner
         self.is_open = True
+        self.helpers: list[Sampler] = []
+        self.followers: list[Sync] = []
         self._calls = 0
         self._pid = os.getpid()
         if is_owner:
@@ -70,6 +75,8 @@ class Session:
         """Ends the run; returns when. The property `end` comes last: who sees it sees all."""
         now = time.time()
         self.is_open = False
+        for helper in self.helpers:
+            helper.stop()
         if not self.is_owner:
             self.flush()
             return now
@@ -88,6 +95,8 @@ class Session:
             _record.update(self.run_dir, ended)
             write_properties(self.run_dir, {"completed": status == "Complete", "end": now})
             self._heartbeat.stop()
+        for follower in self.followers:
+            follower.stop()
         return now
 
     def _abandon(self) -> None:

@@ -234,7 +234,12 @@ def _send(destination: Destination, chunks: list[_manifest.Chunk]) -> Iterable[t
     from concurrent.futures import ThreadPoolExecutor, as_completed
 
     with ThreadPoolExecutor(destination.parallel, "tfruns-upload") as pool:
-        pending = {pool.submit(_send_one, destination, chunk): chunk for chunk in chunks}
+        try:
+            pending = {pool.submit(_send_one, destination, chunk): chunk for chunk in chunks}
+        except RuntimeError:  # the interpreter ends, and new threads are refused
+            for chunk in chunks:
+                yield chunk, _send_one(destination, chunk)
+            return
         try:
             for done in as_completed(pending):
                 yield pending[done], done.result()
