@@ -56,6 +56,8 @@ from tfruns_rs.tfruns import purge_runs as purge_runs
 from tfruns_rs.tfruns import restore_runs as restore_runs
 from tfruns_rs.tfruns import run_dir as run_dir
 from tfruns_rs.tfruns import run_info as run_info
+from tfruns_rs.tfruns import scan_metrics as scan_metrics
+from tfruns_rs.tfruns import scan_runs as scan_runs
 from tfruns_rs.tfruns import training_run as training_run
 from tfruns_rs.tfruns import unique_run_dir as unique_run_dir
 from tfruns_rs.tfruns import write_run_data as write_run_data

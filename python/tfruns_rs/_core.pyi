@@ -45,6 +45,7 @@ __all__ = [
     "pack_source",
     "read_events",
     "read_run",
+    "read_run_metrics",
     "scan_runs",
     "summary_cell",
     "unique_run_dir",
@@ -227,11 +228,15 @@ def pack_source(
     archive: str | os.PathLike[str], files: list[tuple[str, str]], max_bytes: int
 ) -> list[tuple[str, str]]: ...
 def read_run(run_dir: str | os.PathLike[str]) -> ArrowStream | None: ...
+def read_run_metrics(
+    run_dirs: Sequence[str | os.PathLike[str]], only: list[str] | None = None
+) -> ArrowStream: ...
 def scan_runs(
     runs_dir: str | os.PathLike[str],
     latest_n: int | None = None,
     columns: list[str] | None = None,
     best: list[tuple[str, bool]] | None = None,
+    only: set[str] | None = None,
 ) -> ArrowStream: ...
 def unique_run_dir(runs_dir: str | os.PathLike[str], seconds_scale: int = 0) -> str: ...
 def write_atomic(path: str | os.PathLike[str], data: bytes, durable: bool = False) -> None: ...

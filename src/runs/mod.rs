@@ -14,6 +14,7 @@ pub mod dir;
 pub mod frame;
 pub mod json;
 pub mod liveness;
+pub mod metrics;
 pub mod record;
 pub mod scan;
 pub mod snapshot;

@@ -359,11 +359,7 @@ impl Reader<'_> {
     fn document(&mut self, entry: &Entry, name: &str) -> Option<Json> {
         self.depends_on.push(name.to_owned());
         let read = match entry.kind {
-            Kind::File => match self.meta.read(name, &mut self.buffer, DOCUMENT_LIMIT) {
-                Ok(Content { cut_from: Some(size) }) => Err(format!("{size} bytes are too many")),
-                Ok(Content { cut_from: None }) => Json::parse(&self.buffer),
-                Err(error) => Err(reason(&error)),
-            },
+            Kind::File => read_document(self.meta, name, &mut self.buffer),
             Kind::Dir => Err("a directory, not a file".to_owned()),
             Kind::Link => Err("a link is not read".to_owned()),
             Kind::Other => Err("not a file".to_owned()),
@@ -488,6 +484,15 @@ impl Reader<'_> {
 
     fn problem(&mut self, place: &str, why: &str) {
         self.record.problems.push(format!("{place}: {why}"));
+    }
+}
+
+/// A document of a run.
+pub fn read_document(meta: &Dir, name: &str, buffer: &mut Vec<u8>) -> Result<Json, String> {
+    match meta.read(name, buffer, DOCUMENT_LIMIT) {
+        Ok(Content { cut_from: Some(size) }) => Err(format!("{size} bytes are too many")),
+        Ok(Content { cut_from: None }) => Json::parse(buffer),
+        Err(error) => Err(reason(&error)),
     }
 }
 

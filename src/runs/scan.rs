@@ -9,7 +9,7 @@
 //! properties in place; all other changes show in the stamp of the directory). The cache's lock is only ever tried: who
 //! does not get it reads the files.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::fs;
 use std::io;
@@ -100,24 +100,33 @@ impl Status {
 }
 
 /// Every run directly below `runs_dir`, by name, the greatest first; none if there is no such directory. With
-/// `latest_n` only so many, the latest by start, then by name.
-pub fn scan(runs_dir: &Path, latest_n: Option<usize>, wanted: &Wanted) -> io::Result<Vec<Run>> {
+/// `latest_n` only so many, the latest by start, then by name; with `only` those of these names.
+pub fn scan(
+    runs_dir: &Path,
+    latest_n: Option<usize>,
+    wanted: &Wanted,
+    only: Option<&BTreeSet<String>>,
+) -> io::Result<Vec<Run>> {
     let dir = match Dir::open(runs_dir) {
         Ok(dir) => dir,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
     let mut names: Vec<_> = dir.entries()?;
-    names.retain(|entry| matches!(entry.kind, Kind::Dir | Kind::Link));
+    names.retain(|entry| {
+        matches!(entry.kind, Kind::Dir | Kind::Link)
+            && only.is_none_or(|only| entry.name.to_str().is_some_and(|name| only.contains(name)))
+    });
     names.sort_unstable_by(|a, b| b.name.cmp(&a.name));
     let mut names: Vec<_> = names.into_iter().map(|entry| entry.name).collect();
     let below = Below::new(&dir, runs_dir);
     if let Some(count) = latest_n {
         let only_start = Wanted::columns(["start".to_owned()], false);
-        let started = below.read_all(&names, &only_start);
+        let started = below.read_all(&names, &only_start, false);
         names = latest(started, count).into_iter().map(|index| names[index].clone()).collect();
     }
-    Ok(below.read_all(&names, wanted).into_iter().flatten().collect())
+    let is_whole = only.is_none() && latest_n.is_none();
+    Ok(below.read_all(&names, wanted, is_whole).into_iter().flatten().collect())
 }
 
 /// One run, its texts whole; `None` if `run_dir` is no run.
@@ -188,7 +197,13 @@ impl<'a> Below<'a> {
         Self { dir, path, here: OnceLock::new(), server_time: OnceLock::new() }
     }
 
-    fn read_all(&self, names: &[impl AsRef<OsStr> + Sync], wanted: &Wanted) -> Vec<Option<Run>> {
+    /// Reads runs. Only a reading of all of the directory's is remembered.
+    fn read_all(
+        &self,
+        names: &[impl AsRef<OsStr> + Sync],
+        wanted: &Wanted,
+        is_whole: bool,
+    ) -> Vec<Option<Run>> {
         let key =
             (wanted.is_all() && self.dir.is_local()).then(|| fs::canonicalize(self.path).ok()).flatten();
         let known = key.as_deref().and_then(remembered);
@@ -230,7 +245,7 @@ impl<'a> Below<'a> {
                 remembering.insert(name.to_owned(), cached);
             }
         }
-        if let Some(key) = key {
+        if let Some(key) = key.filter(|_| is_whole) {
             let thorough = known.filter(|_| !thorough).map_or(clock.1, |known| known.thorough);
             remember(key, CachedDir { runs: remembering, clock, thorough });
         }

@@ -1,5 +1,6 @@
 //! Run directories: listing, writing, liveness.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tfruns_rs::runs::record::Wanted;
-use tfruns_rs::runs::{archive, copy, create, frame, liveness, scan, snapshot, write};
+use tfruns_rs::runs::{archive, copy, create, frame, liveness, metrics, scan, snapshot, write};
 
 use crate::arrow::ArrowStream;
 use crate::errors::os_error;
@@ -21,20 +22,23 @@ pub fn unique_run_dir(py: Python<'_>, runs_dir: PathBuf, seconds_scale: u8) -> P
     Ok(path.to_string_lossy().into_owned())
 }
 
-/// The runs directly below `runs_dir` as a table. `columns` says which ones matter, `best` which metrics' extremes.
+/// The runs directly below `runs_dir` as a table. `columns` says which ones matter, `best` which metrics' extremes,
+/// `only` which runs, by name.
 #[pyfunction]
-#[pyo3(signature = (runs_dir, latest_n = None, columns = None, best = None))]
+#[pyo3(signature = (runs_dir, latest_n = None, columns = None, best = None, only = None))]
 pub fn scan_runs(
     py: Python<'_>,
     runs_dir: PathBuf,
     latest_n: Option<usize>,
     columns: Option<Vec<String>>,
     best: Option<Vec<(String, bool)>>,
+    only: Option<BTreeSet<String>>,
 ) -> PyResult<ArrowStream> {
     let best: Vec<_> = best.unwrap_or_default().into_iter().map(best_of).collect();
     let wanted = columns.map_or_else(Wanted::all, |columns| Wanted::columns(columns, !best.is_empty()));
     py.detach(|| {
-        let runs = scan::scan(&runs_dir, latest_n, &wanted).map_err(|error| os_error(&error, &runs_dir))?;
+        let runs = scan::scan(&runs_dir, latest_n, &wanted, only.as_ref())
+            .map_err(|error| os_error(&error, &runs_dir))?;
         stream(&runs, &best)
     })
 }
@@ -166,4 +170,17 @@ pub fn copy_tree(
 #[pyfunction]
 pub fn move_tree(py: Python<'_>, source: PathBuf, target: PathBuf) -> PyResult<()> {
     py.detach(|| copy::move_tree(&source, &target)).map_err(|error| os_error(&error, &target))
+}
+
+/// The metrics of runs as a long table; `only` names those that matter.
+#[pyfunction]
+#[pyo3(signature = (run_dirs, only = None))]
+pub fn read_run_metrics(
+    py: Python<'_>,
+    run_dirs: Vec<PathBuf>,
+    only: Option<Vec<String>>,
+) -> PyResult<ArrowStream> {
+    let table = py.detach(|| metrics::table(&run_dirs, only.as_deref()));
+    let table = table.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+    Ok(ArrowStream::new(table.schema(), vec![table]))
 }

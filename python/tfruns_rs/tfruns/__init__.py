@@ -28,6 +28,8 @@ from tfruns_rs.tfruns._run_info import latest_run as latest_run
 from tfruns_rs.tfruns._run_info import run_info as run_info
 from tfruns_rs.tfruns._run_metadata import write_run_data as write_run_data
 from tfruns_rs.tfruns._run_metadata import write_run_metadata as write_run_metadata
+from tfruns_rs.tfruns._scan_runs import scan_metrics as scan_metrics
+from tfruns_rs.tfruns._scan_runs import scan_runs as scan_runs
 from tfruns_rs.tfruns._training_run import training_run as training_run
 
 _active.adopt()

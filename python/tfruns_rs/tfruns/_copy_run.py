@@ -84,5 +84,5 @@ def _copy(runs: Runs, to: PathLike, rename: str | Sequence[str] | None, without:
             rows.append((run, None, False, str(error)))
         else:
             problem = ", ".join(map(os.fspath, left_out))
-            rows.append((str(run), os.fspath(target), True, f"left out: {problem}" if left_out else None))
+            rows.append((run, str(target), True, f"left out: {problem}" if left_out else None))
     return results(rows)
