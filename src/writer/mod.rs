@@ -42,8 +42,8 @@ use std::time::{Duration, Instant};
 pub use buffer::RunId;
 pub use call::{Call, Refused, Taken};
 pub use error::WriteError;
-pub use rows::{RowError, RowWriter};
 pub use options::{MetadataPolicy, Options, SharingState, Stats, rank_of_environment};
+pub use rows::{RowError, RowWriter};
 
 use crate::event_file::{Attempt, InvalidRunName, RunName, now};
 use buffer::Buffer;

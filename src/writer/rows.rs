@@ -176,8 +176,8 @@ impl RowWriter {
         if let Some(&run) = self.ids.get(name) {
             return Ok(run);
         }
-        let run = RunName::new(name)
-            .map_err(|error| self.refuse("run", format!("can't be used: {error}")))?;
+        let run =
+            RunName::new(name).map_err(|error| self.refuse("run", format!("can't be used: {error}")))?;
         let rows = RunRows { dir: run.dir(&self.logdir), path: None, records: Vec::new() };
         self.ids.insert(name.into(), self.runs.len());
         self.runs.push(rows);
@@ -330,7 +330,11 @@ impl<'b> Summaries<'b> {
         let dims = || -> Result<Vec<u64>, String> {
             let sizes = shape.as_ref().and_then(|shape| shape.as_primitive_opt::<Int64Type>());
             let sizes = sizes.ok_or("has no shape")?;
-            sizes.values().iter().map(|&size| u64::try_from(size).map_err(|_| format!("has the size {size}"))).collect()
+            sizes
+                .values()
+                .iter()
+                .map(|&size| u64::try_from(size).map_err(|_| format!("has the size {size}")))
+                .collect()
         };
         match kind {
             "scalar" => put_scalar_fields(buf, scalar(data).ok_or("has no number")?, exact, &metadata),
@@ -346,7 +350,9 @@ impl<'b> Summaries<'b> {
             }
             "image" => {
                 let dims = dims()?;
-                let size = |axis: usize| dims.get(axis).and_then(|&size| i32::try_from(size).ok()).unwrap_or_default();
+                let size = |axis: usize| {
+                    dims.get(axis).and_then(|&size| i32::try_from(size).ok()).unwrap_or_default()
+                };
                 let image = Image {
                     height: size(0),
                     width: size(1),
