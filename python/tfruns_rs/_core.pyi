@@ -178,6 +178,15 @@ class EventWriter:
         wall_time: float | None = None,
         run: str | None = None,
     ) -> None: ...
+    def add_scalar_series(
+        self,
+        tag: str,
+        steps: Any,
+        values: Any,
+        wall_times: Any = None,
+        *,
+        run: str | None = None,
+    ) -> None: ...
     def add_values(
         self,
         values: list[tuple[str, str, bytes]],

@@ -19,6 +19,8 @@ pub enum Refused {
     },
     /// The writer is closed.
     Closed,
+    /// Somebody holds the buffer for longer than a record takes, a fork for example; see [`Writer::wait_for_turn`].
+    Busy,
 }
 
 /// What is left to do after a record was taken.
@@ -60,6 +62,15 @@ impl Call<'_> {
         };
         let exact = options.exact;
         self.push(run, tag, |buf| put_scalar_summary(buf, tag, value, exact, metadata));
+    }
+
+    /// Logs a scalar for each element, at steps and times of their own (else at the time of the call).
+    pub fn series(&mut self, run: RunId, tag: &str, steps: &[i64], values: &[f64], times: Option<&[f64]>) {
+        for (i, (&step, &value)) in steps.iter().zip(values).enumerate() {
+            self.step = step;
+            self.wall_time = times.map_or(self.wall_time, |times| times[i]);
+            self.scalar(run, tag, value);
+        }
     }
 
     /// Logs a text.

@@ -13,7 +13,7 @@ static OPEN: AtomicUsize = AtomicUsize::new(0);
 /// More files than this are not kept open.
 const MANY: usize = 128;
 
-/// Whether too many event files are open.
+/// Whether too many files are open: event files, and those by which they are shared.
 pub(super) fn are_many() -> bool {
     OPEN.load(Ordering::Relaxed) > MANY
 }
@@ -27,7 +27,7 @@ pub(super) fn are_few() -> bool {
 pub(super) struct Counted(Option<File>);
 
 impl Counted {
-    fn new(file: File) -> Self {
+    pub fn new(file: File) -> Self {
         OPEN.fetch_add(1, Ordering::Relaxed);
         Self(Some(file))
     }

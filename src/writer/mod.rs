@@ -16,7 +16,8 @@
 //! | sink | files, records on their way, the step counter | a commit |
 //! | buffer | entries not yet taken, counters | encoding one record, or a swap |
 //!
-//! The thread's own lock comes after both and is held for moments. Nobody holds a lock while waiting for Python.
+//! The thread's own lock comes after both and is held for moments. Nobody holds a lock while waiting for Python, but for
+//! the one who forks: so who has Python's lock only tries for the buffer, and lets go of Python to wait for it.
 //! A stalled file system holds the sink of its own writer; its callers go on until their buffer is full.
 //!
 //! Dropping the last handle commits: the timer holds a writer that has records until they are written.
@@ -35,8 +36,8 @@ mod sink;
 pub mod thread;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 pub use buffer::RunId;
@@ -62,6 +63,7 @@ pub struct Writer {
     buffer: Mutex<Buffer>,
     room: Condvar,
     last_used: AtomicU64,
+    closed: AtomicBool,
 }
 
 impl Writer {
@@ -74,6 +76,7 @@ impl Writer {
             buffer: Mutex::new(buffer),
             room: Condvar::new(),
             last_used: AtomicU64::new(0),
+            closed: AtomicBool::new(false),
             options,
         });
         thread::register(&writer);
@@ -90,9 +93,9 @@ impl Writer {
         &self.options
     }
 
-    /// The index of a run that has been opened.
+    /// The index of a run that has been opened, if it can be had without waiting.
     pub fn run(&self, name: &str) -> Option<RunId> {
-        self.buffer().ids.get(name).copied()
+        self.try_buffer()?.ids.get(name).copied()
     }
 
     /// Whether events with explicit steps go to runs of their own.
@@ -130,6 +133,8 @@ impl Writer {
     }
 
     /// Begins a call that logs about `size` bytes. Without a step it takes the next managed one.
+    ///
+    /// Never waits: a caller may hold what others need to go on, Python's lock for example.
     pub fn call(
         self: &Arc<Self>,
         step: Option<i64>,
@@ -137,7 +142,7 @@ impl Writer {
         size: usize,
     ) -> Result<Call<'_>, Refused> {
         let wall_time = wall_time.unwrap_or_else(now);
-        let mut buffer = self.buffer();
+        let Some(mut buffer) = self.try_buffer() else { return Err(Refused::Busy) };
         if buffer.generation != fork::generation() {
             drop(buffer);
             drop(self.sink()); // forgets what is the parent's
@@ -161,6 +166,11 @@ impl Writer {
             extension: Vec::new(),
             taken: Taken::default(),
         })
+    }
+
+    /// Waits until the buffer is free.
+    pub fn wait_for_turn(&self) {
+        drop(self.buffer());
     }
 
     /// Waits until a commit has made room, or for `timeout`.
@@ -217,6 +227,7 @@ impl Writer {
         let fault = {
             let mut buffer = self.buffer();
             buffer.closed = buffer.bytes == 0;
+            self.closed.store(buffer.closed, Ordering::Release);
             buffer.fault.take()
         };
         sink.retire(&self.options);
@@ -227,7 +238,7 @@ impl Writer {
 
     /// Whether [`Writer::close`] has succeeded.
     pub fn is_closed(&self) -> bool {
-        self.buffer().closed
+        self.closed.load(Ordering::Acquire)
     }
 
     /// The current file of each run.
@@ -317,6 +328,18 @@ impl Writer {
             forget_inherited(&mut sink, &mut self.buffer());
         }
         sink
+    }
+
+    fn try_buffer(&self) -> Option<MutexGuard<'_, Buffer>> {
+        const TRIES: u32 = 200; // some microseconds: longer than a swap or a record takes
+        for _ in 0..TRIES {
+            match self.buffer.try_lock() {
+                Ok(buffer) => return Some(buffer),
+                Err(TryLockError::Poisoned(poisoned)) => return Some(poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => std::hint::spin_loop(),
+            }
+        }
+        None
     }
 
     fn buffer(&self) -> MutexGuard<'_, Buffer> {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use prost::Message;
 
-use super::files::{self, Identity};
+use super::files::{self, Counted, Identity};
 use super::{SharingState, WriteError};
 use crate::event::proto::{self, Sharing, sharing::Batch};
 use crate::event_file::{Attempt, FileNames, RunName, next_number, now};
@@ -36,8 +36,8 @@ const PREFIX: usize = 8;
 const LARGE: u64 = 8 << 20;
 
 pub(super) struct Sidecar {
-    file: File,
-    members: File,
+    file: Counted,
+    members: Counted,
     pub state: Sharing,
 }
 
@@ -69,7 +69,7 @@ impl Sidecar {
             let file = open(&logdir.join(SIDECAR))?;
             let members = open(&logdir.join(MEMBERS))?;
             let mut sidecar = Self { file, members, state: Sharing::default() };
-            if let Some(state) = lock_until(&sidecar.file, deadline) {
+            if let Some(state) = lock_until(sidecar.file.get(), deadline) {
                 return Ok(Lock::Alone(state));
             }
             if !sidecar.is_in_place(logdir) {
@@ -78,11 +78,11 @@ impl Sidecar {
             if !sidecar.locks_exclude(logdir)? {
                 return Ok(Lock::Alone(SharingState::UntrustedLocks));
             }
-            let nobody = sidecar.members.try_lock().is_ok();
+            let nobody = sidecar.members.get().try_lock().is_ok();
             if nobody {
-                sidecar.members.unlock().map_err(|error| WriteError::io(logdir, error))?;
+                sidecar.members.get().unlock().map_err(|error| WriteError::io(logdir, error))?;
             }
-            if sidecar.members.try_lock_shared().is_err() {
+            if sidecar.members.get().try_lock_shared().is_err() {
                 return Ok(Lock::Alone(SharingState::UntrustedLocks));
             }
             let known = sidecar.load();
@@ -106,7 +106,7 @@ impl Sidecar {
         suffix: &str,
         timeout: Duration,
     ) -> Result<Option<Lock>, WriteError> {
-        if let Some(state) = lock_until(&self.file, Instant::now() + timeout) {
+        if let Some(state) = lock_until(self.file.get(), Instant::now() + timeout) {
             return Ok(Some(Lock::Alone(state)));
         }
         if !self.is_in_place(logdir) {
@@ -119,12 +119,15 @@ impl Sidecar {
     }
 
     pub fn unlock(&self) {
-        let _closing_unlocks_too = self.file.unlock();
+        let _closing_unlocks_too = self.file.get().unlock();
     }
 
     /// Ends the membership; the last one removes the files. The sidecar is locked.
     pub fn leave(self, logdir: &Path) {
-        if self.members.unlock().is_ok() && self.members.try_lock().is_ok() && self.is_in_place(logdir) {
+        if self.members.get().unlock().is_ok()
+            && self.members.get().try_lock().is_ok()
+            && self.is_in_place(logdir)
+        {
             let _left_for_the_next = fs::remove_file(logdir.join(SIDECAR));
             let _left_for_the_next = fs::remove_file(logdir.join(MEMBERS));
         }
@@ -190,7 +193,7 @@ impl Sidecar {
             return Ok(Missing::Nothing);
         }
         let done = size.checked_sub(batch.offset).ok_or(Wrong)?;
-        let mut file = &self.file;
+        let mut file = self.file.get();
         let held = file.metadata().map_err(|_| Wrong)?.len();
         if at.checked_add(batch.len).is_none_or(|end| end > held) {
             return Err(Wrong);
@@ -236,33 +239,36 @@ impl Sidecar {
         self.write_header().map_err(|error| WriteError::io(Path::new(SIDECAR), error))
     }
 
-    fn write_payload(&mut self, payload: &[&[u8]]) -> io::Result<()> {
+    fn write_payload(&self, payload: &[&[u8]]) -> io::Result<()> {
         let len: usize = payload.iter().map(|part| part.len()).sum();
-        if self.file.metadata()?.len() > LARGE && (len as u64) < LARGE {
-            self.file.set_len(PAGE as u64)?;
+        let mut file = self.file.get();
+        if file.metadata()?.len() > LARGE && (len as u64) < LARGE {
+            file.set_len(PAGE as u64)?;
         }
-        self.file.seek(SeekFrom::Start(PAGE as u64))?;
-        payload.iter().try_for_each(|part| self.file.write_all(part))
+        file.seek(SeekFrom::Start(PAGE as u64))?;
+        payload.iter().try_for_each(|part| file.write_all(part))
     }
 
-    fn write_header(&mut self) -> io::Result<()> {
+    fn write_header(&self) -> io::Result<()> {
         let header = self.state.encode_to_vec();
         let mut page = Vec::with_capacity(PREFIX + header.len());
         page.extend_from_slice(&u32::try_from(header.len()).map_err(io::Error::other)?.to_le_bytes());
         page.extend_from_slice(&masked_crc(&header).to_le_bytes());
         page.extend_from_slice(&header);
-        self.file.seek(SeekFrom::Start(0))?;
-        self.file.write_all(&page)
+        let mut file = self.file.get();
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&page)
     }
 
     /// Reads the header; false where there is none that makes sense.
     fn load(&mut self) -> bool {
         let mut page = [0; PAGE];
         let mut len = 0;
-        if self.file.seek(SeekFrom::Start(0)).is_err() {
+        let mut file = self.file.get();
+        if file.seek(SeekFrom::Start(0)).is_err() {
             return false;
         }
-        while let Ok(n @ 1..) = self.file.read(&mut page[len..]) {
+        while let Ok(n @ 1..) = file.read(&mut page[len..]) {
             len += n;
         }
         let Some((prefix, rest)) = page[..len].split_first_chunk::<PREFIX>() else { return false };
@@ -302,14 +308,14 @@ impl Sidecar {
     }
 
     fn is_in_place(&self, logdir: &Path) -> bool {
-        is_at(&self.file, &logdir.join(SIDECAR)) && is_at(&self.members, &logdir.join(MEMBERS))
+        is_at(self.file.get(), &logdir.join(SIDECAR)) && is_at(self.members.get(), &logdir.join(MEMBERS))
     }
 
     /// Whether a second descriptor is kept out, as it must be.
     fn locks_exclude(&self, logdir: &Path) -> Result<bool, WriteError> {
         let second = open(&logdir.join(SIDECAR))?;
-        Ok(self.file.metadata().is_ok_and(|metadata| metadata.is_file())
-            && matches!(second.try_lock(), Err(TryLockError::WouldBlock)))
+        Ok(self.file.get().metadata().is_ok_and(|metadata| metadata.is_file())
+            && matches!(second.get().try_lock(), Err(TryLockError::WouldBlock)))
     }
 }
 
@@ -325,11 +331,11 @@ fn is_at(file: &File, path: &Path) -> bool {
     Identity::of(file).is_ok_and(|identity| identity.look(path, file).is_ok())
 }
 
-fn open(path: &Path) -> Result<File, WriteError> {
+fn open(path: &Path) -> Result<Counted, WriteError> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).create(true);
     files::follow_no_link(&mut options);
-    options.open(path).map_err(|error| WriteError::io(path, error))
+    options.open(path).map(Counted::new).map_err(|error| WriteError::io(path, error))
 }
 
 /// Waits for the lock; says why it can't be had.

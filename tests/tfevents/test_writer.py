@@ -156,6 +156,32 @@ def test_a_step_that_goes_back_warns_once(tmp_path):
     assert len(values(tmp_path)) == 7
 
 
+def test_series_from_arrays(tmp_path):
+    rng = np.random.default_rng(0)
+    numbers, times = rng.random(40_000), np.linspace(1.0, 2.0, 40_000)
+    with tfr.EventWriter(tmp_path) as writer:
+        writer.add_scalar_series("a", np.arange(40_000), numbers, times)
+        writer.add_scalar_series("b", range(3), [1, 2, 3], run="r")
+        writer.add_scalar_series("c", np.arange(3, dtype="int32"), np.ones(3, "float32"))
+        writer.add_scalar_series("d", [], [])
+        with pytest.raises(InvalidEventError, match="length"):
+            writer.add_scalar_series("a", [1, 2], [1.0])
+        with pytest.raises(InvalidEventError, match="wall_time"):
+            writer.add_scalar_series("a", [1], [1.0], [math.nan])
+        for bad in ([0.5], ["a"]):
+            with pytest.raises(TypeError):
+                writer.add_scalar_series("a", bad, [1.0])
+    with DataServer(tmp_path) as server:
+        found = {(point.run, point.tag): [] for point in server.scalars()}
+        for point in server.scalars():
+            found[point.run, point.tag].append(point)
+    assert [point.step for point in found[".", "a"]] == list(range(40_000))
+    assert [point.value for point in found[".", "a"]] == [as_float32(number) for number in numbers]
+    assert [point.wall_time for point in found[".", "a"]] == list(times)
+    assert [point.value for point in found["r", "b"]] == [1.0, 2.0, 3.0]
+    assert len(found[".", "c"]) == 3
+
+
 def test_flush_is_a_barrier(tmp_path):
     with tfr.EventWriter(tmp_path, flush_secs=1000) as writer:
         for count in range(1, 20):

@@ -25,6 +25,8 @@ const STALLED: Duration = Duration::from_secs(5);
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
 /// The largest message that protobuf allows, less the frame around a value.
 const LARGEST: usize = (1 << 31) - (1 << 16);
+/// How many values of a series are encoded at once.
+const SERIES_CHUNK: usize = 1 << 14;
 /// Mappings nested deeper are refused: one that holds itself has no end.
 const DEEPEST: usize = 100;
 
@@ -191,6 +193,43 @@ impl EventWriter {
         check_size(py, tag, text.len())?;
         let run = self.run(py, run.unwrap_or("."), step.is_some())?;
         self.log(py, step, wall_time, 64 + tag.len() + text.len(), |call| call.text(run, tag, text))
+    }
+
+    /// Logs a whole series of numbers from arrays.
+    #[pyo3(signature = (tag, steps, values, wall_times=None, *, run=None))]
+    fn add_scalar_series(
+        &self,
+        py: Python<'_>,
+        tag: &Bound<'_, PyString>,
+        steps: &Bound<'_, PyAny>,
+        values: &Bound<'_, PyAny>,
+        wall_times: Option<&Bound<'_, PyAny>>,
+        run: Option<&str>,
+    ) -> PyResult<()> {
+        let steps: Vec<i64> = array(steps, "int64")?;
+        let values: Vec<f64> = array(values, "float64")?;
+        let times: Option<Vec<f64>> = wall_times.map(|times| array(times, "float64")).transpose()?;
+        let tag = tag_of(tag)?;
+        let lengths = (steps.len(), times.as_ref().map_or(steps.len(), Vec::len));
+        if lengths != (values.len(), values.len()) {
+            let message = format!("tag {tag:?}: steps, values and wall_times differ in length");
+            return Err(errors::error(py, "InvalidEventError", message));
+        }
+        if let Some(time) = times.iter().flatten().find(|time| !time.is_finite()) {
+            check_time(py, Some(*time))?;
+        }
+        if values.is_empty() {
+            return Ok(());
+        }
+        let run = self.run(py, run.unwrap_or("."), true)?;
+        for start in (0..values.len()).step_by(SERIES_CHUNK) {
+            let chunk = start..values.len().min(start + SERIES_CHUNK);
+            let size = chunk.len() * (64 + tag.len());
+            let (steps, values) = (&steps[chunk.clone()], &values[chunk.clone()]);
+            let times = times.as_ref().map(|times| &times[chunk]);
+            self.log(py, Some(0), None, size, |call| call.series(run, tag, steps, values, times))?;
+        }
+        Ok(())
     }
 
     /// Logs values that are encoded already, `(run, tag, fields)`, under one step.
@@ -478,19 +517,27 @@ impl EventWriter {
         let start = Instant::now();
         loop {
             match refused {
+                Refused::Busy => {
+                    py.detach(|| self.writer.wait_for_turn());
+                    refused = match self.writer.call(step, wall_time, size) {
+                        Ok(call) => return Ok(Some(call)),
+                        Err(refused) => refused,
+                    };
+                    continue;
+                }
                 Refused::Closed => {
                     return Err(to_python(py, &WriteError::Closed(self.writer.logdir().to_path_buf())));
                 }
                 Refused::Full { failing: true } if self.on_error == OnError::Warn => {
-                    self.writer.count_dropped(1);
-                    if let Some(fault) = self.writer.take_fault() {
+                    py.detach(|| self.writer.count_dropped(1));
+                    if let Some(fault) = py.detach(|| self.writer.take_fault()) {
                         self.report(py, Err(fault))?;
                     }
                     return Ok(None);
                 }
                 Refused::Full { failing } => {
-                    if failing && let Some(fault) = self.writer.take_fault() {
-                        self.writer.count_dropped(1);
+                    if failing && let Some(fault) = py.detach(|| self.writer.take_fault()) {
+                        py.detach(|| self.writer.count_dropped(1));
                         return Err(to_python(py, &fault));
                     }
                     if self.on_full == OnFull::Raise {
@@ -505,7 +552,7 @@ impl EventWriter {
             }
             let waited = start.elapsed();
             if waited.is_zero() || waited < LOOK_FOR_SIGNALS / 2 {
-                self.writer.count_wait();
+                py.detach(|| self.writer.count_wait());
             }
             if waited > STALLED && !self.stall_told.swap(true, Ordering::Relaxed) {
                 let message = format!(
@@ -626,6 +673,21 @@ fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
         Ok(float) => Ok(float.extract().ok()),
         Err(_) => Ok(None),
     }
+}
+
+/// The elements of an array of one dimension, or of a sequence.
+fn array<T: pyo3::buffer::Element>(values: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Vec<T>> {
+    let py = values.py();
+    let numpy = py.import("numpy")?;
+    let array = numpy.call_method1("asarray", (values,))?;
+    if array.getattr("size")?.extract::<usize>()? == 0 {
+        return Ok(Vec::new());
+    }
+    let kwargs = PyDict::new(py);
+    kwargs.set_item("casting", "same_kind")?;
+    kwargs.set_item("copy", false)?;
+    let array = array.call_method("astype", (dtype,), Some(&kwargs))?;
+    pyo3::buffer::PyBuffer::<T>::get(&numpy.call_method1("ascontiguousarray", (array,))?)?.to_vec(py)
 }
 
 /// A number of numpy's floating types; numpy is not imported for it.

@@ -31,7 +31,7 @@ def _exit() -> None:
 
 
 class _ChildExit:
-    """Asks every child that multiprocessing forks to end its writers."""
+    """Asks every child that multiprocessing starts to end its writers."""
 
     def __init__(self) -> None:
         self.registered = False
@@ -67,5 +67,6 @@ if hasattr(os, "register_at_fork"):
         after_in_child=_core.after_fork_in_child,
     )
 atexit.register(_exit)
+_child_exit.register()
 if _in_child_of_multiprocessing():
     _child_exit.finalize()

@@ -1,0 +1,354 @@
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import tfruns_rs as tfr
+from interop.python_loader import event_files, raw_scalars
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="forks are of Unix")
+
+
+def steps(logdir, tag="x"):
+    return [point.step for point in raw_scalars(logdir) if point.tag == tag]
+
+
+def script(body, *arguments, check=True, **options):
+    preamble = "import os, sys, threading, time\nimport tfruns_rs as tfr\n"
+    return subprocess.run(
+        [sys.executable, "-W", "error", "-c", preamble + body, *map(str, arguments)],
+        check=check,
+        capture_output=True,
+        text=True,
+        **options,
+    )
+
+
+# --- exit
+
+
+def test_exit_flushes(tmp_path):
+    script("tfr.EventWriter(sys.argv[1], flush_secs=1000).add_scalar('x', 1)", tmp_path)
+    assert steps(tmp_path) == [0]
+
+
+@pytest.mark.parametrize(
+    "end", ["raise KeyError", "sys.exit(3)", "threading.Thread(target=lambda: 1 / 0).start()"]
+)
+def test_exit_flushes_after_an_exception(tmp_path, end):
+    script(
+        f"writer = tfr.EventWriter(sys.argv[1], flush_secs=1000)\nwriter.add_scalar('x', 1)\n{end}",
+        tmp_path,
+        check=False,
+    )
+    assert steps(tmp_path) == [0]
+
+
+def test_exit_flushes_with_daemon_threads_that_go_on_logging(tmp_path):
+    done = script(
+        """
+writer = tfr.EventWriter(sys.argv[1], flush_secs=1000)
+started = threading.Barrier(5)
+def log(name):
+    started.wait()
+    while True:
+        writer.add_scalar(name, 1)
+for n in range(4):
+    threading.Thread(target=log, args=(f"t{n}",), daemon=True).start()
+writer.add_scalar("x", 1)
+started.wait()
+time.sleep(0.05)
+writer.add_scalar("x", 1)
+""",
+        tmp_path,
+        timeout=60,
+    )
+    assert done.stderr == ""
+    found = [point.step for point in raw_scalars(tmp_path)]
+    assert found == list(range(len(found)))
+    assert len(steps(tmp_path)) == 2
+
+
+def test_after_the_hook_of_exit_callers_write_for_themselves(tmp_path):
+    script(
+        """
+import atexit
+tfr.set_default_logdir(sys.argv[1])
+class Late:
+    def __del__(self):
+        tfr.log_event(x=2)
+late = Late()
+tfr.log_event(x=1)
+""",
+        tmp_path,
+    )
+    assert steps(tmp_path) == [0, 1]
+
+
+def test_what_can_not_be_written_at_exit_is_said(tmp_path):
+    done = script(
+        """
+import shutil
+writer = tfr.EventWriter(sys.argv[1] + "/logs", flush_secs=1000)
+writer.add_scalar("x", 1)
+writer.flush()
+writer.add_scalar("x", 2)
+shutil.rmtree(sys.argv[1] + "/logs")
+""",
+        tmp_path,
+    )
+    assert "are lost" in done.stderr
+    assert str(tmp_path / "logs") in done.stderr
+
+
+def test_os_exit_after_flush_keeps_what_was_flushed(tmp_path):
+    script(
+        """
+tfr.set_default_logdir(sys.argv[1])
+for _ in range(1000):
+    tfr.log_event(x=1)
+tfr.flush()
+os._exit(0)
+""",
+        tmp_path,
+    )
+    assert steps(tmp_path) == list(range(1000))
+
+
+# --- kill
+
+
+LOG_AND_SAY = """
+writer = tfr.EventWriter(sys.argv[1], flush_secs=float(sys.argv[2]), shared=sys.argv[3] == "True")
+for i in range(10**9):
+    writer.add_scalar("x", i)
+    os.write(1, b"%d %f\\n" % (i, time.time()))
+"""
+
+
+def killed_after(logdir, seconds, *arguments):
+    """What a process said before it was killed: the numbers it had logged, and when."""
+    command = [sys.executable, "-c", "import os, sys, time\nimport tfruns_rs as tfr\n" + LOG_AND_SAY]
+    process = subprocess.Popen([*command, str(logdir), *map(str, arguments)], stdout=subprocess.PIPE)
+    lines = [process.stdout.readline()]
+    threading.Timer(seconds, process.kill).start()
+    lines += process.stdout.read().split(b"\n")
+    process.wait()
+    process.stdout.close()
+    return [
+        (int(number), float(when))
+        for number, when in (line.split() for line in lines if line.count(b".") == 1)
+    ]
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_kill_after_writing_through_loses_nothing(tmp_path, shared):
+    said = killed_after(tmp_path, 0.2, 0, shared)
+    assert len(said) > 10
+    assert len(steps(tmp_path)) >= len(said)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_kill_loses_at_most_what_was_logged_within_flush_secs(tmp_path, shared):
+    said = killed_after(tmp_path, 1.0, 0.2, shared)
+    written = len(steps(tmp_path))
+    last = said[-1][1]
+    due = [number for number, when in said if when < last - 0.2 - 0.25]  # the machine may be busy
+    assert due
+    assert written >= len(due)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_signals_keep_what_was_flushed(tmp_path, end):
+    done = script(
+        f"""
+writer = tfr.EventWriter(sys.argv[1], flush_secs=1000)
+writer.add_scalar("x", 1)
+writer.flush()
+writer.add_scalar("x", 2)
+os.kill(os.getpid(), {int(end)})
+time.sleep(60)
+""",
+        tmp_path,
+        check=False,
+    )
+    assert done.returncode == -end
+    assert steps(tmp_path) == [0]
+
+
+# --- fork
+
+
+def in_child(work):
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            work()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitpid(pid, 0)[1] == 0
+
+
+def test_a_forked_child_writes_its_own_records_and_only_these(tmp_path):
+    with tfr.EventWriter(tmp_path, flush_secs=1000) as writer:
+        writer.add_scalar("x", 1, 0)
+        in_child(lambda: (writer.add_scalar("x", 1, 1), writer.flush()))
+        in_child(writer.flush)
+        writer.add_scalar("x", 1, 2)
+    assert sorted(steps(tmp_path)) == [0, 1, 2]
+    assert len(event_files(tmp_path)) == 2
+
+
+def test_the_timer_runs_again_after_a_fork_on_both_sides(tmp_path):
+    with tfr.EventWriter(tmp_path, flush_secs=0.02) as writer:
+        writer.add_scalar("x", 1, 0)
+
+        def child():
+            writer.add_scalar("x", 1, 1)
+            time.sleep(0.5)
+
+        in_child(child)
+        writer.add_scalar("x", 1, 2)
+        deadline = time.monotonic() + 10
+        while sorted(steps(tmp_path)) != [0, 1, 2]:
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_forks_while_threads_log(tmp_path, shared):
+    with tfr.EventWriter(tmp_path, shared=shared, flush_secs=0.001) as writer:
+        stop = threading.Event()
+
+        def log(name):
+            step = 0
+            while not stop.is_set():
+                writer.add_scalar(name, step, run="threads")
+                writer.flush()
+                step += 1
+                time.sleep(0.001)
+
+        threads = [threading.Thread(target=log, args=(f"t{n}",)) for n in range(3)]
+        for thread in threads:
+            thread.start()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # these threads are the test's
+            for n in range(6):
+                in_child(lambda n=n: (writer.add_scalar("x", n), writer.flush()))
+        stop.set()
+        for thread in threads:
+            thread.join()
+    found = raw_scalars(tmp_path)
+    assert sorted(point.value for point in found if point.tag == "x") == list(range(6))
+    for n in range(3):
+        values = [point.value for point in found if point.tag == f"t{n}"]
+        assert values == list(range(len(values)))
+
+
+def test_no_thread_lives_through_a_fork(tmp_path):
+    """Python warns of a fork with threads from 3.12 on; here the threads are counted as well."""
+    script(
+        """
+threads = []
+os.register_at_fork(before=lambda: threads.append(len(os.listdir("/proc/self/task"))))
+import tfruns_rs as tfr
+""".replace("import tfruns_rs as tfr\n", "")
+        + """
+writer = tfr.EventWriter(sys.argv[1], flush_secs=0.01)
+for n in range(5):
+    writer.add_scalar("x", n)
+    time.sleep(0.05)
+    assert len(os.listdir("/proc/self/task")) == 2
+    pid = os.fork()
+    if pid == 0:
+        assert len(os.listdir("/proc/self/task")) == 1
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+writer.close()
+""",
+        tmp_path,
+    )
+    assert steps(tmp_path) == list(range(5))
+
+
+def test_a_fork_behind_pythons_back_inherits_nothing(tmp_path):
+    script(
+        """
+import ctypes
+libc = ctypes.PyDLL(None)
+writer = tfr.EventWriter(sys.argv[1], flush_secs=1000)
+writer.add_scalar("x", 1, 0)
+pid = libc.fork()
+writer.add_scalar("x", 1, 1 if pid == 0 else 2)
+writer.flush()
+if pid == 0:
+    os._exit(0)
+assert os.waitpid(pid, 0)[1] == 0
+""",
+        tmp_path,
+    )
+    assert sorted(steps(tmp_path)) == [0, 1, 2]
+    assert len(event_files(tmp_path)) == 2
+
+
+def log_item(logdir, item):
+    with tfr.with_logdir(logdir):
+        tfr.log_event(x=item)
+    return item
+
+
+def test_a_pool_of_processes(tmp_path):
+    with tfr.with_logdir(tmp_path):
+        tfr.log_event(x=-1)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            with ProcessPoolExecutor(2) as pool:
+                assert list(pool.map(log_item, [str(tmp_path)] * 50, range(50))) == list(range(50))
+    assert sorted(point.value for point in raw_scalars(tmp_path)) == list(range(-1, 50))
+    assert steps(tmp_path) == list(range(51))
+
+
+def test_subprocesses_do_not_inherit_files(tmp_path):
+    with tfr.EventWriter(tmp_path, shared=True) as writer:
+        writer.add_scalar("x", 1)
+        writer.flush()
+        listing = subprocess.run(
+            ["/bin/ls", "-l", "/proc/self/fd"], check=True, capture_output=True, text=True, close_fds=False
+        ).stdout
+        assert "/proc/" in listing
+        assert "tfevents" not in listing
+        assert ".tfruns" not in listing
+
+
+def test_a_flush_while_the_disk_stalls_holds_up_its_own_writer_only(tmp_path):
+    """The lock of one shared logdir is held by somebody who sleeps; another writer goes on meanwhile."""
+    import fcntl
+
+    stalled = tfr.EventWriter(tmp_path / "stalled", shared=True, flush_secs=0.01, lock_timeout_secs=2)
+    free = tfr.EventWriter(tmp_path / "free", flush_secs=0.01)
+    stalled.add_scalar("x", 1)
+    free.add_scalar("x", 1)
+    tfr.flush()
+    with Path(tmp_path / "stalled" / ".tfruns-share").open("r+b") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        stalled.add_scalar("x", 2)
+        time.sleep(0.1)
+        start = time.monotonic()
+        free.add_scalar("x", 2)
+        free.flush()
+        assert time.monotonic() - start < 1
+        stalled.add_scalar("x", 3)
+        assert time.monotonic() - start < 1
+    stalled.close()
+    free.close()
+    assert steps(tmp_path / "free") == [0, 1]
+    assert steps(tmp_path / "stalled") == [0, 1, 2]
