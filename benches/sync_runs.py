@@ -1,6 +1,6 @@
 """Uploads a directory of many runs to a shared directory, and again with nothing changed.
 
-    python benches/sync_runs.py [runs]
+python benches/sync_runs.py [runs]
 """
 
 import os
@@ -36,7 +36,10 @@ class Counting:
 
 def make_runs(root, count):
     """Runs with flags, metrics of 50 epochs, an event file and a weights file, two hours old."""
-    metrics = {"loss": [1 / (epoch + 1) for epoch in range(50)], "val_loss": [2 / (epoch + 1) for epoch in range(50)]}
+    metrics = {
+        "loss": [1 / (epoch + 1) for epoch in range(50)],
+        "val_loss": [2 / (epoch + 1) for epoch in range(50)],
+    }
     events = Path(root, "events")
     with tfr.EventWriter(events) as writer:
         for step in range(50):
@@ -45,7 +48,9 @@ def make_runs(root, count):
     old = time.time() - 7200
     for number in range(count):
         run = tfr.unique_run_dir(Path(root, "runs"))
-        tfr.write_run_metadata("properties", {"type": "training", "start": old + number, "completed": True, "end": old}, run)
+        tfr.write_run_metadata(
+            "properties", {"type": "training", "start": old + number, "completed": True, "end": old}, run
+        )
         tfr.write_run_metadata("flags", {"lr": number / count, "epochs": 50}, run)
         tfr.write_run_metadata("metrics", metrics, run)
         (run / "logs" / "train").mkdir(parents=True)

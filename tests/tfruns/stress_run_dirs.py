@@ -25,7 +25,9 @@ def main(processes: int = 16, runs: int = 500) -> None:
     with tempfile.TemporaryDirectory() as root:
         began = time.perf_counter()
         makers = [
-            subprocess.Popen([sys.executable, "-c", MAKER, root, str(runs)], stdout=subprocess.PIPE, text=True)
+            subprocess.Popen(
+                [sys.executable, "-c", MAKER, root, str(runs)], stdout=subprocess.PIPE, text=True
+            )
             for _ in range(processes)
         ]
         made = [maker.communicate()[0].splitlines() for maker in makers]
@@ -37,7 +39,9 @@ def main(processes: int = 16, runs: int = 500) -> None:
         assert len(set(names)) == processes * runs
         created = [(Path(root) / name).stat().st_ctime_ns for name in found]
         assert created == sorted(created), "names do not sort as created"
-        sys.stdout.write(f"{len(found)} directories in {seconds:.1f} s, {len(found) / seconds:.0f} a second\n")
+        sys.stdout.write(
+            f"{len(found)} directories in {seconds:.1f} s, {len(found) / seconds:.0f} a second\n"
+        )
 
 
 if __name__ == "__main__":
