@@ -51,6 +51,8 @@ __all__ = [
     "unique_run_dir",
     "write_atomic",
     "write_rows",
+    "write_scalars",
+    "write_values",
 ]
 
 __version__: str
@@ -281,3 +283,15 @@ def move_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) ->
 def write_rows(
     stream: CapsuleType, logdir: str | os.PathLike[str], exact: bool, filename_suffix: str
 ) -> tuple[int, list[Path]]: ...
+def write_scalars(
+    logdir: str | os.PathLike[str],
+    run: str,
+    names: Sequence[str],
+    tags: bytes,
+    steps: bytes,
+    wall_times: bytes,
+    values: bytes,
+) -> str: ...
+def write_values(
+    logdir: str | os.PathLike[str], run: str, rows: Sequence[tuple[str, bytes, int, float]]
+) -> str: ...

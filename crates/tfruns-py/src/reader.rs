@@ -6,6 +6,7 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use tfruns_rs::frame::{Columns, Filter, Kind, Without, schema};
+use tfruns_rs::logdir::write::{Scalars, ValueRow, WriteRowsError};
 use tfruns_rs::logdir::{self, EventFile, Query, ReadError, Reason};
 
 use crate::arrow::ArrowStream;
@@ -185,4 +186,38 @@ pub fn read_events(
         end: outcome.end,
     };
     Ok((ArrowStream::new(schema(kind, columns), outcome.batches), report))
+}
+
+fn written(py: Python<'_>, path: Result<PathBuf, WriteRowsError>) -> PyResult<OsString> {
+    path.map(PathBuf::into_os_string).map_err(|problem| match problem {
+        WriteRowsError::Io { path, error } => os_error(&error, &path),
+        WriteRowsError::Run(_) | WriteRowsError::Columns => {
+            error(py, "InvalidEventError", problem.to_string())
+        }
+    })
+}
+
+/// Writes scalars, as columns of native-endian numbers, to a new event file of a run; its path.
+#[pyfunction]
+#[allow(clippy::too_many_arguments)] // one a column
+pub fn write_scalars(
+    py: Python<'_>,
+    logdir: PathBuf,
+    run: &str,
+    names: Vec<String>,
+    tags: &[u8],
+    steps: &[u8],
+    wall_times: &[u8],
+    values: &[u8],
+) -> PyResult<OsString> {
+    let scalars = Scalars { names: &names, tags, steps, wall_times, values };
+    let path = py.detach(|| logdir::write::write_scalars(&logdir, run, &scalars));
+    written(py, path)
+}
+
+/// Writes values (tag, fields, step, wall time) to a new event file of a run; its path.
+#[pyfunction]
+pub fn write_values(py: Python<'_>, logdir: PathBuf, run: &str, rows: Vec<ValueRow>) -> PyResult<OsString> {
+    let path = py.detach(|| logdir::write::write_values(&logdir, run, &rows));
+    written(py, path)
 }

@@ -35,3 +35,4 @@ from tfruns_rs.tfevents._value import value as value
 from tfruns_rs.tfevents._verify import repair_events as repair_events
 from tfruns_rs.tfevents._verify import verify_events as verify_events
 from tfruns_rs.tfevents._write import write_events as write_events
+from tfruns_rs.tfevents._write_events import write_events as write_events
