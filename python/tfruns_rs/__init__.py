@@ -8,7 +8,9 @@ from tfruns_rs.tfevents import EventWriter as EventWriter
 from tfruns_rs.tfevents import as_event as as_event
 from tfruns_rs.tfevents import collect_events as collect_events
 from tfruns_rs.tfevents import collect_hparams as collect_hparams
+from tfruns_rs.tfevents import events_logdir as events_logdir
 from tfruns_rs.tfevents import flush as flush
+from tfruns_rs.tfevents import follow as follow
 from tfruns_rs.tfevents import get_default_logdir as get_default_logdir
 from tfruns_rs.tfevents import get_global_step as get_global_step
 from tfruns_rs.tfevents import hparams_hparam as hparams_hparam

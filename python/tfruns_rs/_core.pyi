@@ -51,8 +51,6 @@ __all__ = [
     "unique_run_dir",
     "write_atomic",
     "write_rows",
-    "write_scalars",
-    "write_values",
 ]
 
 __version__: str
@@ -70,6 +68,9 @@ class EventFiles:
     def paths(self) -> list[str]: ...
     @property
     def sizes(self) -> list[int]: ...
+    @property
+    def ids(self) -> list[tuple[int, int]]: ...
+    def resume(self, starts: Sequence[tuple[int, int]]) -> EventFiles: ...
     def part(self, number: int, start: int, end: int) -> EventFiles: ...
     def select(self, numbers: Sequence[int]) -> EventFiles: ...
 
@@ -84,7 +85,7 @@ class ReadReport:
     @property
     def records(self) -> int: ...
     @property
-    def end(self) -> int: ...
+    def ends(self) -> list[int | None]: ...
 
 def concat_parquet(
     parts: Sequence[str | os.PathLike[str]],
@@ -283,15 +284,3 @@ def move_tree(source: str | os.PathLike[str], target: str | os.PathLike[str]) ->
 def write_rows(
     stream: CapsuleType, logdir: str | os.PathLike[str], exact: bool, filename_suffix: str
 ) -> tuple[int, list[Path]]: ...
-def write_scalars(
-    logdir: str | os.PathLike[str],
-    run: str,
-    names: Sequence[str],
-    tags: bytes,
-    steps: bytes,
-    wall_times: bytes,
-    values: bytes,
-) -> str: ...
-def write_values(
-    logdir: str | os.PathLike[str], run: str, rows: Sequence[tuple[str, bytes, int, float]]
-) -> str: ...

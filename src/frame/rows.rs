@@ -292,6 +292,7 @@ pub struct Rows<'q> {
     foretold: usize,
     epoch: u32,
     continues: bool,
+    emit_from: u64,
     unresolved: bool,
     events: u64,
     records: u64,
@@ -337,6 +338,7 @@ impl<'q> Rows<'q> {
             foretold: 0,
             epoch: 0,
             continues: false,
+            emit_from: 0,
             unresolved: false,
             events: 0,
             records: 0,
@@ -404,9 +406,11 @@ impl<'q> Rows<'q> {
         }
     }
 
-    /// Begins a file; it `continues` if values of its run stand before the place where reading begins.
-    pub fn begin_file(&mut self, place: &Place<'_>, continues: bool) {
+    /// Begins a file; it `continues` if values of its run stand before the place where reading begins. Records
+    /// before `emit_from` give no rows, only what they say of later ones.
+    pub fn begin_file(&mut self, place: &Place<'_>, continues: bool, emit_from: u64) {
         self.end_span();
+        self.emit_from = emit_from;
         self.continues = continues;
         let runs = self.runs.len() as u32;
         let run = *self.runs.entry(place.run.into()).or_insert(runs);
@@ -488,7 +492,7 @@ impl<'q> Rows<'q> {
         self.previous = std::mem::replace(&mut self.foretold, template.follower);
         let wall_time = f64::from_le_bytes(*head[1..].first_chunk().expect("18 bytes"));
         self.last = self.last.max(wall_time);
-        if template.wanted && self.filter.takes(step, wall_time) {
+        if template.wanted && offset >= self.emit_from && self.filter.takes(step, wall_time) {
             let value = template.value(suffix);
             let without = self.columns.without;
             self.step.push(step);
@@ -525,7 +529,7 @@ impl<'q> Rows<'q> {
             }
         }
         self.note_attempt(&event)?;
-        let taken = self.filter.takes(event.step, event.wall_time);
+        let taken = offset >= self.emit_from && self.filter.takes(event.step, event.wall_time);
         match (self.kind, event.what) {
             (Kind::Event, _) => self.event_row(&event, taken, offset),
             (_, What::Summary(summary)) => {

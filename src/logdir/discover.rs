@@ -4,6 +4,7 @@
 //! that of R's tfevents: depth first, by name, files and directories mixed. Hidden names are left out, as R leaves
 //! them out, and so are the empty files that mark a profile. Links are followed, but never in a circle.
 
+use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -22,6 +23,8 @@ pub struct EventFile {
     pub logdir: String,
     /// Its length in bytes.
     pub len: u64,
+    /// What tells it from another file of the same name: device and number; zeros where there is no such thing.
+    pub id: (u64, u64),
     /// Where reading begins: at a record.
     pub start: u64,
     /// Where reading ends: with the record that reaches this offset. All that is there if left out.
@@ -43,7 +46,7 @@ pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
         let directory = std::path::absolute(logdir)?;
         let run =
             directory.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
-        return Ok(vec![event_file(logdir.to_path_buf(), run, name, metadata.len(), fold)]);
+        return Ok(vec![event_file(logdir.to_path_buf(), run, name, &metadata, fold)]);
     }
     std::fs::read_dir(logdir)?;
     let walk = WalkDir::new(logdir).follow_links(true).sort_by_file_name();
@@ -62,15 +65,26 @@ pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
             _ => run_name(directory.strip_prefix(logdir).unwrap_or(directory)),
         };
         runs = Some((directory.to_path_buf(), run.clone()));
-        files.push(event_file(entry.into_path(), run, name.clone(), metadata.len(), fold));
+        files.push(event_file(entry.into_path(), run, name.clone(), &metadata, fold));
     }
     Ok(files)
 }
 
-fn event_file(path: PathBuf, run: String, logdir: String, len: u64, fold: bool) -> EventFile {
+fn event_file(path: PathBuf, run: String, logdir: String, metadata: &Metadata, fold: bool) -> EventFile {
     let folded = if fold { fold_run(&run) } else { None };
     let (run, source) = folded.unwrap_or((run, String::new()));
-    EventFile { path, run, source, logdir, len, start: 0, end: None }
+    EventFile { path, run, source, logdir, len: metadata.len(), id: id(metadata), start: 0, end: None }
+}
+
+#[cfg(unix)]
+fn id(metadata: &Metadata) -> (u64, u64) {
+    use std::os::unix::fs::MetadataExt;
+    (metadata.dev(), metadata.ino())
+}
+
+#[cfg(not(unix))]
+fn id(_: &Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 fn is_event_file(entry: &DirEntry) -> bool {

@@ -4,11 +4,9 @@
 //! |---|---|
 //! | [`discover`] | the event files below a directory, in the order of R's tfevents |
 //! | [`read`] | their records into frames, in blocks that threads share |
-//! | [`write`] | rows into new event files |
 
 pub mod discover;
 pub mod read;
-pub mod write;
 
 pub use discover::{EventFile, discover};
 pub use read::{Damage, Outcome, Query, ReadError, Reason, read};

@@ -123,8 +123,8 @@ pub struct Outcome {
     pub files_opened: u64,
     /// How many records were looked into.
     pub records: u64,
-    /// Where reading ended in the last file.
-    pub end: u64,
+    /// Where reading ended in each file; `None` where it did not begin or failed.
+    pub ends: Vec<Option<u64>>,
 }
 
 /// Why reading ended early.
@@ -155,9 +155,9 @@ pub fn read(files: &[EventFile], query: &Query<'_>) -> Result<Outcome, ReadError
         0 => thread::available_parallelism().map_or(1, usize::from),
         threads => threads,
     };
-    match read_blocks(files, query, &divide(files, query, threads))? {
+    match read_blocks(files, query, &divide(files, query, threads), false)? {
         Some(outcome) => Ok(outcome),
-        None => Ok(read_blocks(files, query, &[whole(files)])?.unwrap_or_default()),
+        None => Ok(read_blocks(files, query, &[from_the_start(files)], true)?.unwrap_or_default()),
     }
 }
 
@@ -170,6 +170,11 @@ fn piece(files: &[EventFile], file: usize) -> Piece {
 /// All files in one block.
 fn whole(files: &[EventFile]) -> Block {
     (0..files.len()).map(|file| piece(files, file)).collect()
+}
+
+/// All files in one block and from their first byte on, so that nothing is said before what is read.
+fn from_the_start(files: &[EventFile]) -> Block {
+    (0..files.len()).map(|file| Piece { start: 0, continues: false, ..piece(files, file) }).collect()
 }
 
 /// Deals the files out to blocks of about equal work.
@@ -245,14 +250,15 @@ struct Done<'q> {
     damages: Vec<Damage>,
     files_opened: u64,
     /// Where reading each piece ended.
-    ends: Vec<u64>,
+    ends: Vec<Option<u64>>,
 }
 
-/// Reads the blocks, each on a thread; `None` if they were divided in the wrong places.
+/// Reads the blocks, each on a thread; `None`, but for the last try, if they were divided in the wrong places.
 fn read_blocks(
     files: &[EventFile],
     query: &Query<'_>,
     blocks: &[Block],
+    is_last_try: bool,
 ) -> Result<Option<Outcome>, ReadError> {
     let stop = AtomicBool::new(false);
     let stop = &stop;
@@ -298,15 +304,17 @@ fn read_blocks(
     if stop.load(Ordering::Relaxed) {
         return Err(ReadError::Interrupted);
     }
-    let mut outcome = Outcome::default();
+    let mut outcome = Outcome { ends: vec![None; files.len()], ..Outcome::default() };
     for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in
         blocks.iter().zip(done)
     {
-        let lands = block.iter().zip(&ends).all(|(piece, &end)| !piece.is_division || piece.end == Some(end));
-        if unresolved || !lands {
+        let lands = block.iter().zip(&ends).all(|(piece, &end)| !piece.is_division || piece.end == end);
+        if !is_last_try && (unresolved || !lands) {
             return Ok(None);
         }
-        outcome.end = ends.last().copied().unwrap_or(outcome.end);
+        for (piece, end) in block.iter().zip(ends) {
+            outcome.ends[piece.file] = end;
+        }
         outcome.batches.push(batch);
         outcome.attempts.push(attempts);
         outcome.damages.extend(damages);
@@ -346,18 +354,18 @@ fn read_block<'q>(
             file: &path,
             number: u32::try_from(piece.file).unwrap_or(u32::MAX),
         };
-        done.rows.begin_file(&place, piece.continues);
+        done.rows.begin_file(&place, piece.continues, file.start);
         let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress };
         match scan.read(piece, std::mem::take(&mut window), stop) {
             Ok((end, used)) => {
                 window = used;
-                done.ends.push(end);
+                done.ends.push(Some(end));
             }
             Err(error) => {
                 let message = format!("{}: {error}", file.path.display());
                 let reason = Reason::Io { errno: error.raw_os_error(), message };
                 scan.lose(piece.start, file.len.saturating_sub(piece.start), reason);
-                done.ends.push(u64::MAX);
+                done.ends.push(None);
             }
         }
         let mut damages = scan.damages;

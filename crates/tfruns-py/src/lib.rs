@@ -26,7 +26,7 @@ mod _core {
     #[pymodule_export]
     use crate::metrics_table::concat_parquet;
     #[pymodule_export]
-    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events, write_scalars, write_values};
+    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]
     use crate::runs::{
         Heartbeat, Snapshot, copy_files, copy_tree, forget_runs, move_tree, pack_source, read_run,

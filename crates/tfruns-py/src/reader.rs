@@ -6,7 +6,6 @@ use std::sync::Mutex;
 
 use pyo3::prelude::*;
 use tfruns_rs::frame::{Columns, Filter, Kind, Without, schema};
-use tfruns_rs::logdir::write::{Scalars, ValueRow, WriteRowsError};
 use tfruns_rs::logdir::{self, EventFile, Query, ReadError, Reason};
 
 use crate::arrow::ArrowStream;
@@ -40,6 +39,19 @@ impl EventFiles {
     #[getter]
     fn sizes(&self) -> Vec<u64> {
         self.files.iter().map(|file| file.len).collect()
+    }
+
+    /// What tells each file from another of the same name.
+    #[getter]
+    fn ids(&self) -> Vec<(u64, u64)> {
+        self.files.iter().map(|file| file.id).collect()
+    }
+
+    /// Some files, each from an offset (a record) on.
+    fn resume(&self, starts: Vec<(usize, u64)>) -> Self {
+        let file =
+            |(number, start): (usize, u64)| Some(EventFile { start, ..self.files.get(number)?.clone() });
+        Self { files: starts.into_iter().filter_map(file).collect() }
     }
 
     /// One file from `start` (a record) on, up to the record that reaches `end`.
@@ -87,8 +99,8 @@ pub struct ReadReport {
     attempts: Vec<Vec<(String, f64, f64)>>,
     files_opened: u64,
     records: u64,
-    /// Where reading ended in the last file.
-    end: u64,
+    /// Where reading ended in each file.
+    ends: Vec<Option<u64>>,
 }
 
 fn kind_of(name: &str) -> PyResult<Kind> {
@@ -183,41 +195,7 @@ pub fn read_events(
         attempts: outcome.attempts.into_iter().map(attempts).collect(),
         files_opened: outcome.files_opened,
         records: outcome.records,
-        end: outcome.end,
+        ends: outcome.ends,
     };
     Ok((ArrowStream::new(schema(kind, columns), outcome.batches), report))
-}
-
-fn written(py: Python<'_>, path: Result<PathBuf, WriteRowsError>) -> PyResult<OsString> {
-    path.map(PathBuf::into_os_string).map_err(|problem| match problem {
-        WriteRowsError::Io { path, error } => os_error(&error, &path),
-        WriteRowsError::Run(_) | WriteRowsError::Columns => {
-            error(py, "InvalidEventError", problem.to_string())
-        }
-    })
-}
-
-/// Writes scalars, as columns of native-endian numbers, to a new event file of a run; its path.
-#[pyfunction]
-#[allow(clippy::too_many_arguments)] // one a column
-pub fn write_scalars(
-    py: Python<'_>,
-    logdir: PathBuf,
-    run: &str,
-    names: Vec<String>,
-    tags: &[u8],
-    steps: &[u8],
-    wall_times: &[u8],
-    values: &[u8],
-) -> PyResult<OsString> {
-    let scalars = Scalars { names: &names, tags, steps, wall_times, values };
-    let path = py.detach(|| logdir::write::write_scalars(&logdir, run, &scalars));
-    written(py, path)
-}
-
-/// Writes values (tag, fields, step, wall time) to a new event file of a run; its path.
-#[pyfunction]
-pub fn write_values(py: Python<'_>, logdir: PathBuf, run: &str, rows: Vec<ValueRow>) -> PyResult<OsString> {
-    let path = py.detach(|| logdir::write::write_values(&logdir, run, &rows));
-    written(py, path)
 }

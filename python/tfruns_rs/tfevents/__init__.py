@@ -4,6 +4,9 @@ from tfruns_rs._core import EventWriter as EventWriter
 from tfruns_rs.tfevents._audio import summary_audio as summary_audio
 from tfruns_rs.tfevents._events import Event as Event
 from tfruns_rs.tfevents._events import as_event as as_event
+from tfruns_rs.tfevents._follow import EventsLogdir as EventsLogdir
+from tfruns_rs.tfevents._follow import events_logdir as events_logdir
+from tfruns_rs.tfevents._follow import follow as follow
 from tfruns_rs.tfevents._histogram import summary_histogram as summary_histogram
 from tfruns_rs.tfevents._hparams import hparams_hparam as hparams_hparam
 from tfruns_rs.tfevents._hparams import hparams_metric as hparams_metric
@@ -35,4 +38,3 @@ from tfruns_rs.tfevents._value import value as value
 from tfruns_rs.tfevents._verify import repair_events as repair_events
 from tfruns_rs.tfevents._verify import verify_events as verify_events
 from tfruns_rs.tfevents._write import write_events as write_events
-from tfruns_rs.tfevents._write_events import write_events as write_events

@@ -162,7 +162,7 @@ class _Scan:
         tell_losses(report, self._on_corrupt)
         frame = pl.DataFrame(stream)
         counters["rows"] += frame.height
-        return frame, report.end
+        return frame, report.ends[-1] or 0
 
     def _parts(self, bounds: _pushdown.Bounds) -> Iterator[_Part]:
         """The files that can match, a batch's worth at a time; a large file in parts."""

@@ -77,7 +77,7 @@ def repair_events(src: Logdirs, dst: str | os.PathLike[str]) -> pl.DataFrame:
             target = Path(dst) / Path(path).relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "rb") as source, target.open("xb") as copy:  # noqa: PTH123 - a path as it was listed
-                _copy_whole(source, copy, lost, report.end)
+                _copy_whole(source, copy, lost, report.ends[0] or 0)
             losses += lost
     return _frame(losses)
 

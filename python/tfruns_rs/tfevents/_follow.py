@@ -1,0 +1,253 @@
+"""Event files that grow: connections that resume where they stopped, and frames as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+
+from tfruns_rs import _core
+from tfruns_rs.tfevents._read import (
+    check_choice,
+    check_columns,
+    name_filter,
+    resolve_logdirs,
+    step_ranges,
+    tell_losses,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import polars as pl
+
+    from tfruns_rs.tfevents._read import Kind, Logdirs, Names, OnCorrupt, Steps
+
+
+class FileChange(NamedTuple):
+    """A file that did not just grow.
+
+    Attributes:
+        file: Its path.
+        what: `"replaced"` or `"truncated"` (read from its start again), or `"deleted"`.
+    """
+
+    file: str
+    what: Literal["replaced", "truncated", "deleted"]
+
+
+class _Position(NamedTuple):
+    id: tuple[int, int]
+    offset: int
+
+
+class EventsLogdir:
+    """A connection to a logdir: every `collect` goes on where the last one of its kind stopped.
+
+    Each question (type, filters and columns) has a position of its own, so one never takes away what another
+    asks for. Made by `events_logdir`.
+
+    Attributes:
+        changes: The files that were replaced, truncated or deleted since the connection was made.
+    """
+
+    def __init__(self, logdir: Logdirs | None = None) -> None:
+        self._logdirs = resolve_logdirs(logdir)
+        self._positions: dict[str, dict[str, _Position]] = {}
+        self.changes: list[FileChange] = []
+        _core.list_event_files(self._logdirs, fold=False)
+
+    @property
+    def files(self) -> list[str]:
+        """The event files there are now, in the order in which they are read."""
+        return _core.list_event_files(self._logdirs, fold=False).paths
+
+    def collect(
+        self,
+        n: int | None = None,
+        type: Kind = "any",  # noqa: A002 - as collect_events
+        *,
+        run: Names | None = None,
+        tag: Names | None = None,
+        step: Steps | None = None,
+        columns: Sequence[str] = (),
+        on_corrupt: OnCorrupt = "warn",
+    ) -> pl.DataFrame:
+        """Collects what is new, in the form of `collect_events`; its arguments mean the same.
+
+        A record that is not wholly there yet is left for the next time.
+        """
+        import polars as pl
+
+        check_choice("type", type, ("any", "summary", "scalar"))
+        check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+        if n is not None and n <= 0:
+            raise ValueError("`n` must be positive or None")
+        wanted = check_columns(columns, several=len(self._logdirs) > 1)
+        positions = self._positions.setdefault(repr((type, run, tag, step, wanted)), {})
+        files = _core.list_event_files(self._logdirs, "source" in wanted)
+        takes = None if run is None else name_filter(run)
+        starts = self._starts(files, positions, takes)
+        files = files.resume(starts)
+        stream, report = _core.read_events(
+            files,
+            type,
+            wanted,
+            tag_filter=None if tag is None else name_filter(tag),
+            steps=None if step is None else step_ranges(step),
+            limit=n,
+        )
+        for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):
+            if end is not None:
+                positions[path] = _Position(identity, end)
+        tell_losses(report, on_corrupt)
+        return pl.DataFrame(stream)
+
+    def _starts(
+        self, files: _core.EventFiles, positions: dict[str, _Position], takes: object
+    ) -> list[tuple[int, int]]:
+        """The files with something new, and where that begins."""
+        starts: list[tuple[int, int]] = []
+        paths = files.paths
+        for number, (path, size, identity) in enumerate(zip(paths, files.sizes, files.ids, strict=True)):
+            known = positions.get(path)
+            if known is not None and (known.id != identity or known.offset > size):
+                what = "replaced" if known.id != identity else "truncated"
+                self.changes.append(FileChange(path, what))
+                del positions[path]
+                known = None
+            start = 0 if known is None else known.offset
+            if size > start:
+                starts.append((number, start))
+        for path in positions.keys() - set(paths) if len(paths) < len(positions) else ():
+            self.changes.append(FileChange(path, "deleted"))
+            del positions[path]
+        if callable(takes):
+            runs = files.runs
+            starts = [start for start in starts if takes(runs[start[0]])]
+        return starts
+
+
+def events_logdir(logdir: Logdirs | EventsLogdir | None = None) -> EventsLogdir:
+    """Connects to a logdir whose files may grow and become more.
+
+    Args:
+        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out. A
+            connection is given back as it is.
+
+    Returns:
+        A connection whose `collect` gives what is new.
+
+    Raises:
+        LogdirNotFoundError: There is no such logdir.
+
+    Examples:
+        >>> import tempfile, polars as pl, tfruns_rs as tfr
+        >>> logdir = tempfile.mkdtemp()
+        >>> connection = tfr.events_logdir(logdir)
+        >>> row = {"run": ["a"], "tag": ["loss"], "step": [0], "wall_time": [1.0], "value": [0.5]}
+        >>> paths = tfr.write_events(pl.DataFrame(row), logdir)
+        >>> [connection.collect(type="scalar").height for _ in range(2)]
+        [1, 0]
+    """
+    return logdir if isinstance(logdir, EventsLogdir) else EventsLogdir(logdir)
+
+
+class Follow:
+    """Frames of what is new in a logdir, as it comes: an iterator and an async iterator. Made by `follow`."""
+
+    def __init__(
+        self, connection: EventsLogdir, options: dict[str, object], poll_secs: float, idle_secs: float | None
+    ) -> None:
+        self._connection = connection
+        self._options = options
+        self._poll_secs = poll_secs
+        self._idle_secs = idle_secs
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Ends the iteration, at the latest after the current wait."""
+        self._is_closed = True
+
+    def _poll(self) -> pl.DataFrame:
+        return self._connection.collect(None, **self._options)  # pyright: ignore[reportArgumentType]
+
+    def _is_over(self, since: float) -> bool:
+        return self._is_closed or (
+            self._idle_secs is not None and time.monotonic() - since >= self._idle_secs
+        )
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> pl.DataFrame:
+        since = time.monotonic()
+        while not self._is_closed:
+            frame = self._poll()
+            if frame.height:
+                return frame
+            if self._is_over(since):
+                break
+            time.sleep(self._poll_secs)
+        raise StopIteration
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> pl.DataFrame:
+        since = time.monotonic()
+        while not self._is_closed:
+            frame = await asyncio.to_thread(self._poll)
+            if frame.height:
+                return frame
+            if self._is_over(since):
+                break
+            await asyncio.sleep(self._poll_secs)
+        raise StopAsyncIteration
+
+
+def follow(
+    logdir: Logdirs | EventsLogdir | None = None,
+    type: Kind = "scalar",  # noqa: A002 - as collect_events
+    *,
+    run: Names | None = None,
+    tag: Names | None = None,
+    step: Steps | None = None,
+    columns: Sequence[str] = (),
+    on_corrupt: OnCorrupt = "warn",
+    poll_secs: float = 1.0,
+    idle_secs: float | None = None,
+) -> Follow:
+    """Yields what a logdir holds and then, as it grows, what is new, in frames that are never empty.
+
+    Args:
+        logdir: A logdir as in `collect_events`, or a connection, which then goes on where it stopped.
+        type: What a row is, as in `collect_events`.
+        run: Names of the runs to read, or patterns.
+        tag: Names of the tags to read, or patterns.
+        step: The steps to read, as in `collect_events`.
+        columns: Further columns, as in `collect_events`.
+        on_corrupt: What to do about damaged records, as in `collect_events`.
+        poll_secs: How often to look, in seconds.
+        idle_secs: After how many seconds without anything new to end; never if left out.
+
+    Returns:
+        An iterator, for `for` and `async for`; its `close()` ends it.
+
+    Raises:
+        LogdirNotFoundError: There is no such logdir.
+
+    Examples:
+        >>> import tempfile, tfruns_rs as tfr
+        >>> for frame in tfr.follow(tempfile.mkdtemp(), idle_secs=0):
+        ...     print(frame.height)
+    """
+    options: dict[str, object] = {
+        "type": type,
+        "run": run,
+        "tag": tag,
+        "step": step,
+        "columns": columns,
+        "on_corrupt": on_corrupt,
+    }
+    return Follow(events_logdir(logdir), options, poll_secs, idle_secs)

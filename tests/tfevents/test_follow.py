@@ -1,0 +1,134 @@
+import asyncio
+import threading
+import time
+
+import pytest
+
+import tfruns_rs as tfr
+from tfevents.records import Value, event, metadata, records, scalar, version, write_file
+from tfruns_rs.errors import LogdirNotFoundError
+
+
+def append(path, *events):
+    with path.open("ab") as file:
+        for one in records(events):
+            file.write(one)
+
+
+def steps(frame):
+    return frame["step"].to_list()
+
+
+def test_a_connection_resumes_where_it_stopped(tmp_path):
+    path = write_file(tmp_path / "b", [version(), scalar("x", 1, 1)])
+    connection = tfr.events_logdir(tmp_path)
+    assert tfr.events_logdir(connection) is connection
+    assert steps(connection.collect(type="scalar")) == [1]
+    assert connection.collect(type="scalar").is_empty()
+    append(path, scalar("x", 2, 2))
+    write_file(tmp_path / "a", [version(), scalar("x", 3, 3)])
+    assert connection.collect(type="scalar").select("run", "step").rows() == [("a", 3), ("b", 2)]
+    assert connection.collect(type="scalar").schema == tfr.collect_events(tmp_path, type="scalar").schema
+    assert len(connection.files) == 2
+
+
+def test_n_at_a_time_equals_everything_at_once(tmp_path):
+    for run in ("a", "b"):
+        write_file(tmp_path / run, [version(), *(scalar("x", i, i) for i in range(5))])
+    connection = tfr.events_logdir(tmp_path)
+    got = []
+    while not (frame := connection.collect(3, "scalar")).is_empty():
+        assert frame.height <= 3
+        got += frame.rows()
+    assert got == tfr.collect_events(tmp_path, type="scalar").rows()
+
+
+def test_a_question_takes_nothing_from_another(tmp_path):
+    write_file(tmp_path, [version(), scalar("x", 1, 1), scalar("y", 2, 2)])
+    connection = tfr.events_logdir(tmp_path)
+    assert steps(connection.collect(type="scalar", tag="y")) == [2]
+    assert steps(connection.collect(type="scalar", tag="x")) == [1]
+    assert connection.collect().height == 3
+    assert connection.collect(type="scalar", tag="y").is_empty()
+
+
+def test_a_record_in_pieces_comes_once_it_is_whole(tmp_path):
+    first, second = records([scalar("x", 1, 1), scalar("x", 2, 2)])
+    path = tmp_path / "events.out.tfevents.1"
+    path.write_bytes(first)
+    connection = tfr.events_logdir(tmp_path)
+    got = steps(connection.collect(type="scalar"))
+    for byte in second:
+        with path.open("ab") as file:
+            file.write(bytes([byte]))
+        got += steps(connection.collect(type="scalar", on_corrupt="raise"))
+    assert got == [1, 2]
+
+
+def test_metadata_is_carried_over_a_pause(tmp_path):
+    value = Value(tag="x")
+    value.tensor.dtype = 1
+    value.tensor.float_val.append(2.5)
+    first = Value()
+    first.CopyFrom(value)
+    first.metadata.CopyFrom(metadata("scalars"))
+    path = write_file(tmp_path, [version(), event(first, step=1)])
+    connection = tfr.events_logdir(tmp_path)
+    assert steps(connection.collect(type="scalar")) == [1]
+    append(path, event(value, step=2))
+    assert steps(connection.collect(type="scalar")) == [2]
+
+
+def test_what_happens_to_files_is_noticed(tmp_path):
+    path = write_file(tmp_path, [version(), *(scalar("x", i, i) for i in range(5))])
+    connection = tfr.events_logdir(tmp_path)
+    connection.collect(type="scalar")
+    other = write_file(tmp_path / "elsewhere", [version(), *(scalar("x", i, i) for i in range(9, 19))])
+    other.rename(path)
+    assert steps(connection.collect(type="scalar")) == list(range(9, 19))
+    path.write_bytes(b"".join(records([scalar("x", 7, 7)])))
+    assert steps(connection.collect(type="scalar")) == [7]
+    path.unlink()
+    assert connection.collect(type="scalar").is_empty()
+    assert connection.changes == [(str(path), what) for what in ("replaced", "truncated", "deleted")]
+
+
+def test_follow_yields_frames_as_files_grow(tmp_path):
+    path = write_file(tmp_path, [version(), scalar("x", 0, 0)])
+
+    def grow():
+        for i in range(1, 4):
+            time.sleep(0.05)
+            append(path, scalar("x", i, i))
+
+    writer = threading.Thread(target=grow)
+    got = []
+    for frame in (frames := tfr.follow(tmp_path, poll_secs=0.01)):
+        assert frame.height > 0
+        got += steps(frame)
+        if got == [0]:
+            writer.start()
+        if len(got) == 4:
+            frames.close()
+    writer.join()
+    assert got == [0, 1, 2, 3]
+
+
+def test_follow_is_an_async_iterator(tmp_path):
+    path = write_file(tmp_path, [version(), scalar("x", 0, 0)])
+
+    async def read():
+        got = []
+        async for frame in tfr.follow(tmp_path, poll_secs=0.01, idle_secs=0.3):
+            got += steps(frame)
+            if len(got) < 3:
+                append(path, scalar("x", len(got), len(got)))
+        return got
+
+    assert asyncio.run(read()) == [0, 1, 2]
+
+
+def test_an_idle_follow_ends(tmp_path):
+    assert list(tfr.follow(tmp_path, idle_secs=0)) == []
+    with pytest.raises(LogdirNotFoundError):
+        tfr.follow(tmp_path / "missing")
