@@ -80,7 +80,7 @@ def highlight(name: str, text: str) -> str:
 def highlight_css() -> str:
     """The rules of the colours, for a light and a dark page."""
     formatter = require("pygments.formatters").HtmlFormatter
-    light = formatter(style="friendly", nobackground=True).get_style_defs(".code")
+    light = formatter(style="default", nobackground=True).get_style_defs(".code")
     dark = formatter(style="github-dark", nobackground=True).get_style_defs(".code")
     schemes = {"light": light, "dark": dark}
     return "".join(f"@media (prefers-color-scheme: {name}) {{\n{css}\n}}\n" for name, css in schemes.items())

@@ -149,6 +149,8 @@ class ChartView {
     if (turn !== this.drawn) { result.finalize(); return; }
     this.view?.finalize();
     this.view = result.view;
+    // The figure says what it shows, and its values are read by arrow keys: the drawing itself stays silent.
+    this.plot.querySelector("svg").setAttribute("aria-hidden", "true");
     this.figure.dataset.drawn = "yes";
   }
 
