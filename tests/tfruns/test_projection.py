@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tfruns_rs import log_event, with_logdir
+from tfruns_rs import collect_hparams, log_event, with_logdir
 from tfruns_rs.errors import TrainingRunError
 from tfruns_rs.tfruns import latest_run, ls_runs, training_run, write_run_metadata
 from tfruns_rs.tfruns._projection import MAX_ROWS, project_metrics
@@ -105,3 +105,18 @@ def test_nothing_new_is_not_written_again():
     assert not project_metrics("run")
     assert Path("run/tfruns.d/metrics.json").stat().st_mtime_ns == before
     assert not project_metrics("elsewhere")
+
+
+def test_flags_are_hyperparameters_of_tensorboard():
+    Path("train.py").write_text(
+        "import tfruns_rs as tfr\ntfr.flags(tfr.flag_numeric('lr', 0.1), tfr.flag_string('api_key', 'abc'))\n"
+    )
+    run = training_run(echo=False)["run_dir"][0]
+    found = collect_hparams(f"{run}/logs")
+    assert "abc" not in str(found.to_dicts())
+    text = str(found.to_dicts())
+    assert "lr" in text
+    assert "0.1" in text
+    Path("train.py").write_text("import sys\n")
+    run = training_run(flags={"lr": 0.25}, pass_flags="argv", echo=False)["run_dir"][0]
+    assert "0.25" in str(collect_hparams(f"{run}/logs").to_dicts())

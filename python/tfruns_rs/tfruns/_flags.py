@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import warnings
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
-from tfruns_rs.errors import FlagsError
+from tfruns_rs.errors import FlagsError, InvalidEventError
 from tfruns_rs.tfruns import _active, _flag_values, _json
 from tfruns_rs.tfruns._flag import Flag
-from tfruns_rs.tfruns._run_metadata import write_run_metadata
+from tfruns_rs.tfruns._run_metadata import masked, present, write_run_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     import polars as pl
 
 _DEFAULT_FILE = "flags.yml"
-on_flags: list[Callable[[Mapping[str, Any]], None]] = []
-"""Called with the flags of an active run."""
 
 
 class Flags(Mapping[str, Any]):
@@ -179,9 +179,23 @@ def flags(
     result = Flags(declared, values, sources)
     if run is not None:
         write_run_metadata("flags", result)
-        for recorded in on_flags:
-            recorded(result)
+        log_flags(run.run_dir, result)
     return result
+
+
+def log_flags(run_dir: str, values: Mapping[str, Any]) -> None:
+    """Writes flags as TensorBoard's hyperparameters into the run's logs. What it can't show is left out."""
+    from tfruns_rs.tfevents import log_hparams, with_logdir
+
+    shown = {name: value for name, value in masked(present(values)).items() if _is_shown(value)}
+    if not shown or _active.rank() > 0:
+        return
+    with suppress(InvalidEventError, OSError), with_logdir(f"{run_dir}/logs"):
+        log_hparams(shown, trial_id=os.path.basename(run_dir))  # noqa: PTH119 - texts stay as given
+
+
+def _is_shown(value: Any) -> bool:
+    return isinstance(value, (bool, int, str)) or (isinstance(value, float) and math.isfinite(value))
 
 
 def _declared(definitions: Sequence[Flag | Sequence[Flag]]) -> list[Flag]:

@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
+from tfruns_rs.tfevents import flush
 from tfruns_rs.tfruns import _active, _json
 from tfruns_rs.tfruns._capture import capture, show
 from tfruns_rs.tfruns._child import Outcome, run_child
+from tfruns_rs.tfruns._flags import log_flags
 from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._pass_flags import PassFlags, as_arguments
 from tfruns_rs.tfruns._recording import Recording
@@ -125,6 +127,8 @@ def training_run(
     archive.before()
     if pass_flags is not None:
         write_run_metadata("flags", values or {}, run.run_dir)
+        log_flags(run.run_dir, values or {})
+        flush()
     recording.watch(None if artifacts_dir is None else _absolute(artifacts_dir), _absolute(runs_below))
     show(sys.stderr, f"Using run directory {shown}\n")
     if in_process:
@@ -338,6 +342,7 @@ def _call(function: Callable[..., object], values: Mapping[str, Any], run: _acti
     given = {name: value for name, value in values.items() if takes_all or name in parameters}
     if given:
         write_run_metadata("flags", given, run.run_dir)
+        log_flags(run.run_dir, given)
     function(**given)
 
 
