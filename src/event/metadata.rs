@@ -37,7 +37,11 @@ pub fn put_metadata_field(
     description: &str,
 ) {
     let known = PLUGINS_WITH_KNOWN_CLASS.contains(&plugin_name);
-    let data_class = if known { DataClass::Unknown } else { DataClass::Tensor };
+    let data_class = match plugin_name {
+        "graphs" | "graph_tagged_run_metadata" => DataClass::BlobSequence,
+        _ if known => DataClass::Unknown,
+        _ => DataClass::Tensor,
+    };
     let metadata = SummaryMetadata {
         plugin_data: Some(PluginData { plugin_name: plugin_name.to_owned(), content: content.to_vec() }),
         display_name: display_name.to_owned(),

@@ -6,6 +6,7 @@ pub mod elements;
 pub mod encode;
 pub mod hparams;
 pub mod metadata;
+pub mod plugins;
 pub mod tensor;
 pub mod walk;
 

@@ -1,5 +1,7 @@
 """A logdir as TensorBoard's own backend sees it: loader, data provider and plugins."""
 
+import warnings
+
 from tensorboard import context
 from tensorboard.backend.event_processing import data_provider, plugin_event_multiplexer
 from tensorboard.plugins import base_plugin
@@ -12,6 +14,20 @@ from tensorboard.plugins.hparams import (
 from tensorboard.util import tensor_util
 
 import tfruns_rs as tfr
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # of what TensorBoard vendors
+    from tensorboard.plugins.custom_scalar import custom_scalars_plugin
+    from tensorboard.plugins.graph import graphs_plugin
+    from tensorboard.plugins.mesh import mesh_plugin
+    from tensorboard.plugins.pr_curve import pr_curves_plugin
+
+BACKENDS = {
+    "custom_scalars": custom_scalars_plugin.CustomScalarsPlugin,
+    "graphs": graphs_plugin.GraphsPlugin,
+    "mesh": mesh_plugin.MeshPlugin,
+    "pr_curves": pr_curves_plugin.PrCurvesPlugin,
+}
 
 
 class Reader:
@@ -56,10 +72,15 @@ class Reader:
     def metadata(self, run, tag):
         return self.multiplexer.SummaryMetadata(run, tag)
 
+    def backend(self, plugin):
+        """A plugin's own code over this logdir."""
+        return BACKENDS[plugin](self.tensorboard_context())
+
+    def tensorboard_context(self):
+        return base_plugin.TBContext(data_provider=self.provider, multiplexer=self.multiplexer)
+
     def hparams_context(self):
-        return backend_context.Context(
-            base_plugin.TBContext(data_provider=self.provider, multiplexer=self.multiplexer)
-        )
+        return backend_context.Context(self.tensorboard_context())
 
     def experiment(self):
         """The experiment that the HParams plugin lists."""

@@ -11,6 +11,7 @@ use tfruns_rs::event::elements::Elements;
 use tfruns_rs::event::encode::put_scalar_fields;
 use tfruns_rs::event::hparams::{self, Values};
 use tfruns_rs::event::metadata::put_metadata_field;
+use tfruns_rs::event::plugins;
 use tfruns_rs::event::tensor::{self, Dim};
 use tfruns_rs::event::walk::{DType, Metadata, Value};
 use tfruns_rs::frame::summary::Parts;
@@ -327,6 +328,68 @@ pub fn decode_wav<'py>(py: Python<'py>, wav: &[u8]) -> PyResult<(u32, u16, u16, 
     let clip = media::decode_wav(wav).map_err(|error| invalid(py, &error))?;
     let float = matches!(clip.format, SampleFormat::Float(_));
     Ok((clip.sample_rate, clip.channels, clip.format.bits(), float, PyBytes::new(py, clip.samples)))
+}
+
+/// A GIF of RGB frames, eight bits a sample, each shown for `delay` hundredths of a second. `shape` is frames, height,
+/// width.
+#[pyfunction]
+pub fn encode_gif<'py>(
+    py: Python<'py>,
+    data: PyBuffer<u8>,
+    dtype: &str,
+    shape: (usize, usize, usize),
+    delay: u16,
+) -> PyResult<(Bound<'py, PyBytes>, bool)> {
+    let elements = elements(&data, dtype)?;
+    let (gif, outside) = py.detach(move || {
+        let (samples, outside) = eight_bits(elements);
+        (media::encode_gif(shape.2, shape.1, delay, &samples), outside)
+    });
+    Ok((PyBytes::new(py, &gif.map_err(|error| invalid(py, &error))?), outside))
+}
+
+/// The plugin content of a precision-recall curve.
+#[pyfunction]
+pub fn encode_pr_curve_content(py: Python<'_>, num_thresholds: u32) -> Bound<'_, PyBytes> {
+    PyBytes::new(py, &plugins::pr_curve_content(num_thresholds))
+}
+
+/// The plugin content of a mesh's vertices (1), faces (2) or colours (3).
+#[pyfunction]
+pub fn encode_mesh_content(
+    py: Python<'_>,
+    name: String,
+    kind: i32,
+    kinds: Vec<i32>,
+    shape: Vec<i32>,
+    config: String,
+) -> Bound<'_, PyBytes> {
+    PyBytes::new(py, &plugins::mesh_content(name, kind, &kinds, shape, config))
+}
+
+/// The lines of a chart: tags, or margins of value, lower and upper.
+#[derive(FromPyObject)]
+pub enum Lines {
+    #[pyo3(transparent)]
+    Tags(Vec<String>),
+    #[pyo3(transparent)]
+    Margins(Vec<(String, String, String)>),
+}
+
+/// A category of charts: its title, whether it is closed, and the charts with their titles.
+type Charts = (String, bool, Vec<(String, Lines)>);
+
+/// The layout of the custom scalars dashboard.
+#[pyfunction]
+pub fn encode_layout(py: Python<'_>, categories: Vec<Charts>) -> Bound<'_, PyBytes> {
+    let lines = |lines| match lines {
+        Lines::Tags(tags) => plugins::Lines::Tags(tags),
+        Lines::Margins(margins) => plugins::Lines::Margins(margins),
+    };
+    let category = |(title, closed, charts): Charts| {
+        (title, closed, charts.into_iter().map(|(title, chart)| (title, lines(chart))).collect())
+    };
+    PyBytes::new(py, &plugins::layout(categories.into_iter().map(category).collect()))
 }
 
 /// A value's kind, dtype, shape, data and plugin content, as the `summary` column would hold them.

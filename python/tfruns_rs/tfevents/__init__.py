@@ -2,11 +2,16 @@
 
 from tfruns_rs._core import EventWriter as EventWriter
 from tfruns_rs.tfevents._audio import summary_audio as summary_audio
+from tfruns_rs.tfevents._custom_scalars import log_custom_scalars as log_custom_scalars
+from tfruns_rs.tfevents._custom_scalars import summary_custom_scalars as summary_custom_scalars
 from tfruns_rs.tfevents._events import Event as Event
 from tfruns_rs.tfevents._events import as_event as as_event
 from tfruns_rs.tfevents._follow import EventsLogdir as EventsLogdir
 from tfruns_rs.tfevents._follow import events_logdir as events_logdir
 from tfruns_rs.tfevents._follow import follow as follow
+from tfruns_rs.tfevents._graph import log_graph as log_graph
+from tfruns_rs.tfevents._graph import summary_graph as summary_graph
+from tfruns_rs.tfevents._graph import summary_run_metadata as summary_run_metadata
 from tfruns_rs.tfevents._histogram import summary_histogram as summary_histogram
 from tfruns_rs.tfevents._hparams import hparams_hparam as hparams_hparam
 from tfruns_rs.tfevents._hparams import hparams_metric as hparams_metric
@@ -23,8 +28,11 @@ from tfruns_rs.tfevents._logdir import get_default_logdir as get_default_logdir
 from tfruns_rs.tfevents._logdir import local_logdir as local_logdir
 from tfruns_rs.tfevents._logdir import set_default_logdir as set_default_logdir
 from tfruns_rs.tfevents._logdir import with_logdir as with_logdir
+from tfruns_rs.tfevents._mesh import summary_mesh as summary_mesh
 from tfruns_rs.tfevents._metadata import SummaryMetadata as SummaryMetadata
 from tfruns_rs.tfevents._metadata import summary_metadata as summary_metadata
+from tfruns_rs.tfevents._pr_curve import summary_pr_curve as summary_pr_curve
+from tfruns_rs.tfevents._projector import log_embedding as log_embedding
 from tfruns_rs.tfevents._read import collect_events as collect_events
 from tfruns_rs.tfevents._scalar import summary_scalar as summary_scalar
 from tfruns_rs.tfevents._scan import scan_events as scan_events
@@ -37,4 +45,5 @@ from tfruns_rs.tfevents._text import summary_text as summary_text
 from tfruns_rs.tfevents._value import value as value
 from tfruns_rs.tfevents._verify import repair_events as repair_events
 from tfruns_rs.tfevents._verify import verify_events as verify_events
+from tfruns_rs.tfevents._video import summary_video as summary_video
 from tfruns_rs.tfevents._write import write_events as write_events
