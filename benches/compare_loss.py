@@ -1,0 +1,100 @@
+"""What is lost when a training process ends, beside tensorboardX and TensorBoard's writer, the one torch uses.
+
+Each writer logs 1000 scalars and ends in one of several ways; what is whole in its file is counted.
+"""
+
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+LOGGED = 1000
+
+WRITERS = {
+    "tfruns_rs": """
+import tfruns_rs as tfr
+writer = tfr.EventWriter(logdir)
+log, flush = (lambda i: writer.add_scalar("x", i, i)), writer.flush
+""",
+    "tfruns_rs, flush_secs=0": """
+import tfruns_rs as tfr
+writer = tfr.EventWriter(logdir, flush_secs=0)
+log, flush = (lambda i: writer.add_scalar("x", i, i)), writer.flush
+""",
+    "tensorboardX": """
+from tensorboardX import SummaryWriter
+writer = SummaryWriter(logdir)
+log, flush = (lambda i: writer.add_scalar("x", i, i)), writer.flush
+""",
+    "TensorBoard": """
+import types
+sys.modules["tensorboard.compat.notf"] = types.ModuleType("notf")
+from tensorboard.compat.proto.event_pb2 import Event
+from tensorboard.compat.proto.summary_pb2 import Summary
+from tensorboard.summary.writer.event_file_writer import EventFileWriter
+writer = EventFileWriter(logdir)
+def log(i):
+    value = Summary.Value(tag="x", simple_value=i)
+    writer.add_event(Event(wall_time=1.0, step=i, summary=Summary(value=[value])))
+flush = writer.flush
+""",
+}
+
+ENDS = {
+    "exit without close": "",
+    "kill -9 at once": "os.kill(os.getpid(), 9)",
+    "kill -9 three seconds later": "time.sleep(3); os.kill(os.getpid(), 9)",
+    "kill -9 after flush()": "flush(); os.kill(os.getpid(), 9)",
+    "os._exit after flush()": "flush(); os._exit(0)",
+    "in a forked child, which flushes": "",
+}
+
+LOG = f"for i in range({LOGGED}): log(i)\n"
+IN_CHILD = f"""
+pid = os.fork()
+if pid == 0:
+    for i in range({LOGGED}): log(i)
+    flush(); os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def whole_records(logdir: Path) -> int:
+    """The records of all files that are whole, less the first one of each."""
+    count = 0
+    for path in logdir.rglob("*tfevents*"):
+        data, at = path.read_bytes(), 0
+        while at + 12 <= len(data) and (end := at + 16 + struct.unpack_from("<Q", data, at)[0]) <= len(data):
+            at = end
+            count += 1
+        count -= at > 0
+    return count
+
+
+def kept(prepare: str, end: str) -> str:
+    """How many of the records are in the file after the process has ended so."""
+    body = IN_CHILD if end.startswith("in a forked") else LOG
+    script = f"import os, sys, time\nlogdir = sys.argv[1]\n{prepare}\n{body}{ENDS[end]}"
+    with tempfile.TemporaryDirectory() as logdir:
+        try:
+            subprocess.run(
+                [sys.executable, "-c", script, logdir], check=False, capture_output=True, timeout=60
+            )
+        except subprocess.TimeoutExpired:
+            return f"hangs, {whole_records(Path(logdir))}"
+        return str(whole_records(Path(logdir)))
+
+
+def main() -> None:
+    """Print the table."""
+    print("| records kept of 1000 | " + " | ".join(WRITERS) + " |")
+    print("|---|" + "---:|" * len(WRITERS))
+    for end in ENDS:
+        print(
+            f"| {end} | " + " | ".join(kept(prepare, end) for prepare in WRITERS.values()) + " |", flush=True
+        )
+
+
+if __name__ == "__main__":
+    main()
