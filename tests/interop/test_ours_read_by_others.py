@@ -177,3 +177,27 @@ def test_both_loaders_follow_a_growing_file(tmp_path):
                 assert comparable(seen) == comparable(rounded(points))
             assert not server.complaints
     assert comparable(read(tmp_path)) == comparable(points)
+
+
+def test_histograms_tensors_images_and_audio_reach_the_dashboards(tmp_path):
+    numbers = np.array([0.0, 1.0, 2.0, 4.0])
+    image = np.linspace(0, 1, 2 * 5 * 4 * 3).reshape(2, 5, 4, 3)
+    sound = np.linspace(-1, 1, 400).reshape(1, 200, 2)
+    with tfr.with_logdir(tmp_path):
+        tfr.log_event(
+            h=tfr.summary_histogram(numbers, buckets=2),
+            i=tfr.summary_image(image),
+            a=tfr.summary_audio(sound, sample_rate=8000),
+            step=3,
+        )
+    tfr.flush()
+    with DataServer(tmp_path) as server:
+        (histogram,) = server.tensors("histograms")
+        assert histogram.value.tolist() == [[0, 2, 2], [2, 4, 2]]
+        (images,) = server.blobs("images")
+        assert images.value[:2] == [b"4", b"5"]
+        assert [blob[:4] for blob in images.value[2:]] == [b"\x89PNG"] * 2
+        (audio,) = server.blobs("audio")
+        assert audio.value[0][:4] == b"RIFF"
+        assert {point.step for point in (histogram, images, audio)} == {3}
+        assert not server.complaints
