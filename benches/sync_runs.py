@@ -8,7 +8,9 @@ import resource
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import tfruns_rs as tfr
 from tfruns_rs.tracking import _login
@@ -17,16 +19,17 @@ from tfruns_rs.tracking import _login
 class Counting:
     """A destination that counts the bytes of files it is given."""
 
-    def __init__(self, inner):
+    def __init__(self, inner: Any) -> None:
         self.inner, self.payload_bytes, self.created = inner, 0, 0
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def create(self, path, blocks):
+    def create(self, path: str, blocks: Iterable[bytes]) -> Any:
+        """Passes the blocks on and counts them."""
         self.created += 1
 
-        def counted():
+        def counted() -> Iterator[bytes]:
             for block in blocks:
                 self.payload_bytes += len(block)
                 yield block
@@ -34,7 +37,7 @@ class Counting:
         return self.inner.create(path, counted())
 
 
-def make_runs(root, count):
+def make_runs(root: str, count: int) -> None:
     """Runs with flags, metrics of 50 epochs, an event file and a weights file, two hours old."""
     metrics = {
         "loss": [1 / (epoch + 1) for epoch in range(50)],
@@ -60,13 +63,14 @@ def make_runs(root, count):
             os.utime(path, (old, old))
 
 
-def cpu():
+def cpu() -> float:
     """User and system time of this process in seconds."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def main():
+def main() -> None:
+    """Upload as many runs as the command line says, three times."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as root:
         make_runs(root, count)
