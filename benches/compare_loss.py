@@ -1,4 +1,4 @@
-"""What is lost when a training process ends, beside tensorboardX and TensorBoard's writer, the one torch uses.
+"""What is lost when a training process ends, beside tensorboardX and TensorBoard's writer (torch uses it).
 
 Each writer logs 1000 scalars and ends in one of several ways; what is whole in its file is counted.
 """
