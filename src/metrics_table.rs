@@ -146,6 +146,7 @@ fn in_parquet(path: &Path) -> impl Fn(ParquetError) -> ConcatError {
 mod tests {
     use std::sync::Arc;
 
+    use parquet::basic::ColumnOrder;
     use parquet::data_type::Int64Type;
     use parquet::file::properties::WriterProperties;
     use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -206,5 +207,23 @@ mod tests {
         let error = concat(&[at("2")], &at("all"), &[]).unwrap_err();
         assert!(matches!(error, ConcatError::Parquet { .. }));
         assert!(matches!(concat(&[], &at("all"), &[]), Err(ConcatError::NoParts)));
+    }
+
+    /// Readers from before the total order of floats refuse a footer that names it.
+    #[test]
+    fn floats_stay_in_the_order_that_all_readers_know() {
+        let dir = tempfile::tempdir().unwrap();
+        let schema = parse_message_type("message table { required double x; }").unwrap();
+        let properties = Arc::new(WriterProperties::builder().build());
+        let part = dir.path().join("0");
+        SerializedFileWriter::new(File::create(&part).unwrap(), Arc::new(schema), properties)
+            .unwrap()
+            .close()
+            .unwrap();
+        let target = dir.path().join("all");
+        concat(&[part], &target, &[]).unwrap();
+        let reader = SerializedFileReader::new(File::open(&target).unwrap()).unwrap();
+        let order = reader.metadata().file_metadata().column_order(0);
+        assert!(matches!(order, ColumnOrder::TYPE_DEFINED_ORDER(_)), "{order:?}");
     }
 }
