@@ -115,7 +115,7 @@ fn moved(group: &RowGroupMetaData, offset: i64, ordinal: usize) -> Result<RowGro
         builder = builder.set_file_offset(place + offset);
     }
     if let (Some(_), Ok(ordinal)) = (group.ordinal(), i16::try_from(ordinal)) {
-        builder = builder.set_ordinal(ordinal.into());
+        builder = builder.set_ordinal(ordinal);
     }
     builder.build()
 }
