@@ -328,7 +328,7 @@ def test_plugin_function(logdir):
 
 
 def test_can_iterate_over_events(logdir):
-    """One event a call. A question of another type has a position of its own: none takes what another asks for."""
+    """One event a call. Questions of another type have a position of their own."""
 
     def value_of_next():
         return tfr.value(connection.collect(n=1)["summary"])

@@ -101,7 +101,7 @@ def _cells(x: Any) -> list[Mapping[str, Any]]:
     """The summaries in `x` as mappings, in the form of the `summary` column."""
     if isinstance(x, Summary):
         return [_cell_of(x)]
-    if isinstance(x, Mapping):
+    if isinstance(x, Mapping) and "kind" in x:
         return [x]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(x, list):
         return [cell for item in x for cell in _cells(item)]  # pyright: ignore[reportUnknownVariableType]
