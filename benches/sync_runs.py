@@ -3,17 +3,21 @@
 python benches/sync_runs.py [runs]
 """
 
+from __future__ import annotations
+
 import os
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tfruns_rs as tfr
 from tfruns_rs.tracking import _login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 class Counting:
@@ -25,8 +29,8 @@ class Counting:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
 
-    def create(self, path: str, blocks: Iterable[bytes]) -> Any:
-        """Passes the blocks on and counts them."""
+    def create(self, path: str, blocks: Iterable[bytes]) -> bool:
+        """Makes a file, and counts."""
         self.created += 1
 
         def counted() -> Iterator[bytes]:
@@ -51,9 +55,8 @@ def make_runs(root: str, count: int) -> None:
     old = time.time() - 7200
     for number in range(count):
         run = tfr.unique_run_dir(Path(root, "runs"))
-        tfr.write_run_metadata(
-            "properties", {"type": "training", "start": old + number, "completed": True, "end": old}, run
-        )
+        properties = {"type": "training", "start": old + number, "completed": True, "end": old}
+        tfr.write_run_metadata("properties", properties, run)
         tfr.write_run_metadata("flags", {"lr": number / count, "epochs": 50}, run)
         tfr.write_run_metadata("metrics", metrics, run)
         (run / "logs" / "train").mkdir(parents=True)
@@ -70,7 +73,7 @@ def cpu() -> float:
 
 
 def main() -> None:
-    """Upload as many runs as the command line says, three times."""
+    """Makes the runs, uploads them three times and prints what it took."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     with tempfile.TemporaryDirectory() as root:
         make_runs(root, count)

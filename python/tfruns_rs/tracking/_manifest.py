@@ -8,10 +8,10 @@ before it was read is read again.
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import json
 import os
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -22,18 +22,7 @@ from tfruns_rs.tracking._artifact import RECORD
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-KEYS = (
-    "*.pem",
-    "*.key",
-    "*.p12",
-    "*.pfx",
-    "*.ppk",
-    "id_rsa*",
-    "id_dsa*",
-    "id_ecdsa*",
-    "id_ed25519*",
-    "*.kdbx",
-)
+_KEY = re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519).*|.*\.(?:pem|key|p12|pfx|ppk|kdbx)", re.DOTALL)
 _BLOCK = 1 << 20
 _SETTLED_NS = 2_000_000_000
 
@@ -78,19 +67,26 @@ class ChangedError(Exception):
     """A file is not what it was when it was listed."""
 
 
-def same_size(
-    directory: str, kind: str, cache: dict[str, Any], digest: str, chunk_bytes: int | None
-) -> int | None:
-    """The size of a directory that is as in the state `digest`; None if it is not, or can't be told."""
-    if cache.get("chunk_bytes") != chunk_bytes:
+def unchanged_size(directory: str, kind: str, cache: dict[str, Any], digest: str) -> int | None:
+    """The size of a directory that is as in the state `digest` by its files' stamps; None if it is not."""
+    state = cache.get("state", {})
+    if state.get("manifest") != digest:
         return None
     known: dict[str, Any] = cache.get("files", {})
-    for name, _, status in _files(directory, kind, []):
-        stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
-        if name != _record_name(kind) and known.get(name, (None,))[0] != stamp:
+    record, count, size = _record_name(kind), 0, 0
+    for name, path, status in _files(directory, kind, []):
+        if name == record:
+            data = without_history(path)
+            if hashlib.sha256(data).hexdigest() != state.get("record"):
+                return None
+            size += len(data)
+            continue
+        entry = known.get(name)
+        if entry is None or entry[0] != [status.st_size, status.st_mtime_ns, status.st_ino]:
             return None
-    found = snapshot(directory, kind, str(cache.get("alternative_name")), chunk_bytes, cache)
-    return sum(chunk.size for chunk in found.chunks.values()) if found.digest == digest else None
+        count += 1
+        size += status.st_size
+    return size if count == len(known) else None
 
 
 def snapshot(
@@ -101,17 +97,19 @@ def snapshot(
     cache: dict[str, Any] | None = None,
 ) -> Snapshot:
     """Lists a directory, reading what is not known."""
-    cache = _record.read_json(_cache_path(directory, kind)) if cache is None else cache
+    cache = _record.read_json(_cache_path(directory, kind))
     known: dict[str, Any] = cache.get("files", {}) if cache.get("chunk_bytes") == chunk_bytes else {}
     now = time.time_ns()
     left_out: list[str] = []
+    record = None
     files: list[dict[str, Any]] = []
     fresh: dict[str, Any] = {}
     chunks: dict[str, Chunk] = {}
     for name, path, status in _files(directory, kind, left_out):
         if name == _record_name(kind):
             data = without_history(path)
-            found = [(hashlib.sha256(data).hexdigest(), len(data))]
+            record = hashlib.sha256(data).hexdigest()
+            found = [(record, len(data))]
             chunks[found[0][0]] = Chunk(found[0][0], len(data), None, 0, data)
         else:
             stamp = [status.st_size, status.st_mtime_ns, status.st_ino]
@@ -119,9 +117,9 @@ def snapshot(
             if entry is None or entry[0] != stamp:
                 found = digests(path, status.st_size, chunk_bytes)
             else:
-                found = [tuple(pair) for pair in entry[1]]
+                found = [(pair[0], pair[1]) for pair in entry[1]]
             if status.st_mtime_ns + _SETTLED_NS < now:
-                fresh[name] = [stamp, found]
+                fresh[name] = [stamp, [list(pair) for pair in found]]
             offset = 0
             for digest, size in found:
                 chunks.setdefault(digest, Chunk(digest, size, path, offset))
@@ -136,10 +134,12 @@ def snapshot(
         "files": files,
     }
     manifest = json.dumps(document, separators=(",", ":"), ensure_ascii=False).encode()
-    if fresh != known:
-        cache.update(chunk_bytes=chunk_bytes, alternative_name=alternative_name, files=fresh)
+    name = hashlib.sha256(manifest).hexdigest()
+    state = {"manifest": name, "record": record}
+    if (fresh, state, chunk_bytes) != (cache.get("files"), cache.get("state"), cache.get("chunk_bytes")):
+        cache.update(chunk_bytes=chunk_bytes, files=fresh, state=state)
         write_cache(directory, kind, cache)
-    return Snapshot(directory, manifest, hashlib.sha256(manifest).hexdigest(), chunks, left_out)
+    return Snapshot(directory, manifest, name, chunks, left_out)
 
 
 def _files(directory: str, kind: str, left_out: list[str]) -> Iterator[tuple[str, str, os.stat_result]]:
@@ -160,7 +160,7 @@ def _files(directory: str, kind: str, left_out: list[str]) -> Iterator[tuple[str
             if entry.is_dir(follow_symlinks=False):
                 directories.append((f"{name}/", entry.path))
             elif entry.is_file(follow_symlinks=False):
-                if any(fnmatch.fnmatchcase(entry.name, pattern) for pattern in KEYS):
+                if _KEY.fullmatch(entry.name):
                     left_out.append(name)
                 else:
                     yield name, entry.path, entry.stat(follow_symlinks=False)
@@ -232,7 +232,7 @@ def without_history(path: str) -> bytes:
     """A record's document without its upload history."""
     record = _record.read_json(path)
     record["remote"] = []
-    return json.dumps(record, indent=2, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(record, ensure_ascii=False).encode() + b"\n"
 
 
 def _record_name(kind: str) -> str:

@@ -109,7 +109,9 @@ def _unchanged(directory: str, request: Request, generations: dict[str, int]) ->
     last = cache.get("uploads", {}).get(f"{request.login.url}{request.folder}")
     if last is None or generations.get(last[1]) != last[2] or request.login.destination is None:
         return None
-    size = _manifest.same_size(directory, kind, cache, last[0], request.login.destination.chunk_bytes)
+    if cache.get("chunk_bytes") != request.login.destination.chunk_bytes:
+        return None
+    size = _manifest.unchanged_size(directory, kind, cache, last[0])
     return None if size is None else Report(directory, last[1], "unchanged", 0, size)
 
 
