@@ -101,25 +101,18 @@ def _cells(x: Any) -> list[Mapping[str, Any]]:
     """The summaries in `x` as mappings, in the form of the `summary` column."""
     if isinstance(x, Summary):
         return [_cell_of(x)]
-    if isinstance(x, Mapping) and "kind" in x:
-        return [x]  # pyright: ignore[reportUnknownVariableType]
     if isinstance(x, list):
         return [cell for item in x for cell in _cells(item)]  # pyright: ignore[reportUnknownVariableType]
-    if hasattr(x, "columns") and "summary" in x.columns:
-        plugins = x["plugin"].to_list() if "plugin" in x.columns else [None] * len(x)
-        return [_with_plugin(cell, name) for cell, name in zip(x["summary"].to_list(), plugins, strict=True)]
-    if hasattr(x, "to_list"):
-        cells: list[Any] = x.to_list()
-        flat: list[Any] = [cell for item in cells for cell in (item if isinstance(item, list) else [item])]  # pyright: ignore[reportUnknownVariableType]
-        if all(isinstance(cell, Mapping) and "kind" in cell for cell in flat):
-            return flat  # pyright: ignore[reportUnknownVariableType]
-    raise InvalidEventError(
-        f"`x` must be a summary, a cell of the `summary` column, or that column, not {type(x).__name__}."
-    )
-
-
-def _with_plugin(cell: Mapping[str, Any], name: str | None) -> Mapping[str, Any]:
-    return cell if name is None or cell.get("plugin") else {**cell, "plugin": name}
+    cells: list[Any] = [x]
+    if "summary" in getattr(x, "columns", ()):
+        cells = x["summary"].to_list()
+    elif hasattr(x, "to_list"):  # a column of summaries, or of lists of them
+        cells = [cell for item in x.to_list() for cell in (item if isinstance(item, list) else [item])]  # pyright: ignore[reportUnknownVariableType]
+    if not all(isinstance(cell, Mapping) and "kind" in cell for cell in cells):
+        raise InvalidEventError(
+            f"`x` must be a summary, a cell of the `summary` column, or that column, not {type(x).__name__}."
+        )
+    return cells
 
 
 def _cell_of(summary: Summary) -> Mapping[str, Any]:
