@@ -10,13 +10,14 @@
 //! hang on metadata in an earlier block, the files are read again in one block.
 
 use std::fs::File;
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use arrow_array::RecordBatch;
+use flate2::read::MultiGzDecoder;
 
 use super::EventFile;
 use crate::event::walk::WalkError;
@@ -31,6 +32,9 @@ const MIN_BLOCK_BYTES: u64 = 4 << 20;
 const FILE_COST_BYTES: u64 = 64 << 10;
 /// How far a division is looked for, and what looking may cost.
 const DIVISION_REACH: u64 = 4 << 20;
+
+/// The most that an archive may unpack to; what is beyond is not looked at.
+const MAX_UNPACKED: u64 = 4 << 30;
 
 /// Lost places of a file that have a row each.
 const MAX_DAMAGES: usize = 10_000;
@@ -177,17 +181,18 @@ fn from_the_start(files: &[EventFile]) -> Block {
     (0..files.len()).map(|file| Piece { start: 0, continues: false, ..piece(files, file) }).collect()
 }
 
-/// Deals the files out to blocks of about equal work.
+/// Deals the files out to blocks of about equal work. Attempts are counted through, so they make one block.
 fn divide(files: &[EventFile], query: &Query<'_>, threads: usize) -> Vec<Block> {
     let reach = |file: &EventFile| file.end.map_or(file.len, |end| end.min(file.len));
     let cost = |file: &EventFile| reach(file).saturating_sub(file.start) + FILE_COST_BYTES;
     let total: u64 = files.iter().map(cost).sum();
     let share = (total / threads as u64 + 1).max(MIN_BLOCK_BYTES);
-    if threads < 2 || total <= share || query.filter.limit.is_some() {
+    let is_one = query.filter.limit.is_some() || query.columns.attempt;
+    if threads < 2 || total <= share || is_one {
         return vec![whole(files)];
     }
-    // Only scalars of one file are read in parts: other kinds carry metadata along, and attempts begin with a file.
-    let may_split = query.kind == Kind::Scalar && !query.columns.plugin && !query.columns.attempt;
+    // Only scalars of one file are read in parts: other kinds carry metadata along.
+    let may_split = query.kind == Kind::Scalar && !query.columns.plugin;
     let mut blocks = vec![Block::new()];
     let mut used = 0;
     let mut seen = std::collections::HashSet::new();
@@ -203,7 +208,11 @@ fn divide(files: &[EventFile], query: &Query<'_>, threads: usize) -> Vec<Block> 
                 break;
             }
             let at = piece.start + room;
-            let division = if may_split && room > 0 && left > room { division(file, at) } else { None };
+            let division = if may_split && !is_packed(file) && room > 0 && left > room {
+                division(file, at)
+            } else {
+                None
+            };
             if let Some(end) = division {
                 blocks.last_mut().expect("there is one").push(Piece {
                     end: Some(end),
@@ -355,7 +364,7 @@ fn read_block<'q>(
             number: u32::try_from(piece.file).unwrap_or(u32::MAX),
         };
         done.rows.begin_file(&place, piece.continues, file.start);
-        let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress };
+        let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress, len: file.len };
         match scan.read(piece, std::mem::take(&mut window), stop) {
             Ok((end, used)) => {
                 window = used;
@@ -387,12 +396,60 @@ struct Progress {
     to_come: u64,
 }
 
+/// Whether a file is a compressed archive of an event file.
+fn is_packed(file: &EventFile) -> bool {
+    file.path.extension().is_some_and(|extension| extension == "gz")
+}
+
+/// What is read: a file, or an archive's content, which is no event file in use and so can be held in memory.
+enum Input {
+    Plain(File),
+    Unpacked(Cursor<Vec<u8>>),
+}
+
+impl Input {
+    /// Opens a file; also how long it is.
+    fn open(file: &EventFile) -> io::Result<(Self, u64)> {
+        let plain = File::open(&file.path)?;
+        if !is_packed(file) {
+            return Ok((Self::Plain(plain), file.len));
+        }
+        let mut content = Vec::new();
+        // A damaged archive gives what comes before the damage.
+        match MultiGzDecoder::new(plain).take(MAX_UNPACKED).read_to_end(&mut content) {
+            Err(error) if content.is_empty() => return Err(error),
+            _ => {}
+        }
+        let len = content.len() as u64;
+        Ok((Self::Unpacked(Cursor::new(content)), len))
+    }
+}
+
+impl Read for Input {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(file) => file.read(buf),
+            Self::Unpacked(content) => content.read(buf),
+        }
+    }
+}
+
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::Plain(file) => file.seek(to),
+            Self::Unpacked(content) => content.seek(to),
+        }
+    }
+}
+
 /// One file being read.
 struct FileScan<'a, 'q> {
     file: &'a EventFile,
     rows: &'a mut Rows<'q>,
     damages: Vec<Damage>,
     progress: Progress,
+    len: u64,
 }
 
 impl FileScan<'_, '_> {
@@ -403,12 +460,13 @@ impl FileScan<'_, '_> {
         window: Vec<u8>,
         stop: &mut dyn FnMut() -> bool,
     ) -> io::Result<(u64, Vec<u8>)> {
-        let mut input = File::open(&self.file.path)?;
+        let (mut input, len) = Input::open(self.file)?;
+        self.len = len;
         if piece.start > 0 {
             input.seek(SeekFrom::Start(piece.start))?;
         }
-        let mut reader = RecordReader::with_window(input, piece.start, self.file.len, window);
-        let mut budget = Budget::of_file(self.file.len);
+        let mut reader = RecordReader::with_window(input, piece.start, len, window);
+        let mut budget = Budget::of_file(len);
         let until = piece.end.unwrap_or(u64::MAX);
         let mut rounds = 0u32;
         loop {
@@ -430,13 +488,8 @@ impl FileScan<'_, '_> {
                 Some(frame) => {
                     let offset = reader.offset();
                     let (input, at_hand) = reader.parts();
-                    let mut search = Search {
-                        input,
-                        has_moved: false,
-                        at_hand,
-                        file_len: self.file.len,
-                        budget: &mut budget,
-                    };
+                    let mut search =
+                        Search { input, has_moved: false, at_hand, file_len: len, budget: &mut budget };
                     let next = search.behind(offset, frame)?;
                     let has_moved = search.has_moved;
                     if !self.step_over(&mut reader, offset, frame, next, has_moved)? {
@@ -450,7 +503,7 @@ impl FileScan<'_, '_> {
 
     /// Takes the records at hand that begin before `until`; what stopped it, if that was not `until`.
     #[inline]
-    fn records(&mut self, reader: &mut RecordReader<File>, until: u64) -> Option<Frame> {
+    fn records(&mut self, reader: &mut RecordReader<Input>, until: u64) -> Option<Frame> {
         let base = reader.offset();
         let (bytes, len) = reader.rest();
         let until = usize::try_from(until.saturating_sub(base)).unwrap_or(usize::MAX);
@@ -477,7 +530,7 @@ impl FileScan<'_, '_> {
     /// Goes on where `next` says; `false` if there is nothing to go on with.
     fn step_over(
         &mut self,
-        reader: &mut RecordReader<File>,
+        reader: &mut RecordReader<Input>,
         offset: u64,
         frame: Frame,
         next: Next,
@@ -498,11 +551,11 @@ impl FileScan<'_, '_> {
             }
             Next::Nothing if is_tail => Ok(false),
             Next::Nothing => {
-                self.lose(offset, self.file.len - offset, reason);
+                self.lose(offset, self.len - offset, reason);
                 Ok(false)
             }
             Next::GaveUp => {
-                self.lose(offset, self.file.len - offset, Reason::GaveUp);
+                self.lose(offset, self.len - offset, Reason::GaveUp);
                 Ok(false)
             }
         }

@@ -1,3 +1,4 @@
+import gzip
 import json
 import math
 import multiprocessing
@@ -11,6 +12,7 @@ import numpy as np
 import polars as pl
 import pytest
 from tensorboard.compat.proto import tensor_pb2, tensor_shape_pb2, types_pb2
+from tensorboard.compat.proto.event_pb2 import SessionLog
 from tensorboard.util import tensor_util
 
 import tfruns_rs as tfr
@@ -327,3 +329,58 @@ def test_works_in_a_spawned_child(tmp_path):
     write_file(tmp_path, [scalar("x", 1)])
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(count_in_child, (tmp_path,)) == 1
+
+
+def test_compressed_archives_are_read(tmp_path):
+    path = write_file(tmp_path / "a", [version(), *(scalar("x", i, step=i) for i in range(100))])
+    plain = tfr.collect_events(tmp_path, type="scalar")
+    packed = gzip.compress(path.read_bytes())
+    path.with_name(path.name + ".gz").write_bytes(packed)
+    path.unlink()
+    assert tfr.collect_events(tmp_path, type="scalar").equals(plain)
+    path.with_name(path.name + ".gz").write_bytes(packed[: len(packed) // 2])
+    part = tfr.collect_events(tmp_path, type="scalar")
+    assert part.equals(plain.head(part.height))
+    assert 0 < part.height < 100
+    connection = tfr.events_logdir(tmp_path)
+    assert [connection.collect(type="scalar").height for _ in range(2)] == [part.height, 0]
+
+
+def test_the_last_attempt_wins_where_it_logged_again(tmp_path):
+    def attempt(start, steps, value):
+        events = [scalar("x", value, step=i, wall_time=start + i) for i in steps]
+        write_file(tmp_path, [version(start), *events], f"events.out.tfevents.{int(start)}.host.1.0")
+
+    attempt(START, range(6), 1)
+    attempt(START + 3.5, range(2, 4), 2)  # beside the first, which goes on until START + 5
+    attempt(START + 1000, range(3, 8), 3)
+    assert tfr.collect_events(tmp_path, type="scalar").height == 13
+    frame = tfr.collect_events(tmp_path, type="scalar", restarts="last")
+    assert frame.columns == ["run", "tag", "step", "wall_time", "value"]
+    assert frame.select("step", "value").rows() == [
+        (0, 1),
+        (1, 1),
+        (2, 1),
+        (2, 2),
+        *((i, 3) for i in range(3, 8)),
+    ]
+    with pytest.raises(ValueError, match="`restarts` must be one of"):
+        tfr.collect_events(tmp_path, restarts="first")
+
+
+def test_a_session_start_begins_an_attempt(tmp_path):
+    start = Event(wall_time=START + 100, step=1, session_log=SessionLog(status=SessionLog.START))
+    write_file(
+        tmp_path,
+        [
+            version(),
+            Event(wall_time=START, session_log=SessionLog(status=SessionLog.START)),
+            *(scalar("x", 1, step=i, wall_time=START + i) for i in range(3)),
+            start,
+            *(scalar("x", 2, step=i, wall_time=START + 101 + i) for i in range(1, 3)),
+        ],
+    )
+    frame = tfr.collect_events(tmp_path, type="scalar", restarts="last")
+    assert frame.select("step", "value").rows() == [(0, 1), (1, 2), (2, 2)]
+    columns = tfr.collect_events(tmp_path, type="scalar", columns=["attempt"])
+    assert columns["attempt"].to_list() == [0, 0, 0, 1, 1]

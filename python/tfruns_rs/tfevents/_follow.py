@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple, Self
 
@@ -111,6 +110,8 @@ class EventsLogdir:
         paths = files.paths
         for number, (path, size, identity) in enumerate(zip(paths, files.sizes, files.ids, strict=True)):
             known = positions.get(path)
+            if known is not None and path.endswith(".gz") and known.id == identity:
+                continue
             if known is not None and (known.id != identity or known.offset > size):
                 what = "replaced" if known.id != identity else "truncated"
                 self.changes.append(FileChange(path, what))
@@ -195,6 +196,8 @@ class Follow:
         return self
 
     async def __anext__(self) -> pl.DataFrame:
+        import asyncio
+
         since = time.monotonic()
         while not self._is_closed:
             frame = await asyncio.to_thread(self._poll)

@@ -12,9 +12,8 @@ from __future__ import annotations
 
 import math
 import operator
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,8 +26,7 @@ _MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
 _INEXACT_FLOAT = 2.0**53
 
 
-@dataclass(frozen=True)
-class Bounds:
+class Bounds(NamedTuple):
     """A superset of what matches.
 
     Attributes:

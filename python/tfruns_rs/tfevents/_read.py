@@ -26,6 +26,7 @@ Names: TypeAlias = "str | re.Pattern[str] | Sequence[str | re.Pattern[str]]"
 Steps: TypeAlias = "int | range | tuple[int | None, int | None]"
 Kind: TypeAlias = Literal["any", "summary", "scalar"]
 KINDS: tuple[Kind, ...] = ("any", "summary", "scalar")
+Restarts: TypeAlias = Literal["keep", "last"]
 OnCorrupt: TypeAlias = Literal["warn", "raise", "skip"]
 
 EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
@@ -42,6 +43,7 @@ def collect_events(
     step: Steps | None = None,
     columns: Sequence[str] = (),
     on_corrupt: OnCorrupt = "warn",
+    restarts: Restarts = "keep",
     categorical: bool = False,
 ) -> pl.DataFrame:
     """Collects all events of a logdir in a frame.
@@ -60,6 +62,11 @@ def collect_events(
             named `<run>@<host>-<rank>` are read as `<run>`.
         on_corrupt: What to do about damaged records: `"warn"` once and go on behind them, `"raise"`
             `CorruptRecordError`, or `"skip"` them silently.
+        restarts: What to do about points that were logged again after a restart: `"keep"` them all, or those
+        of
+            the `"last"` attempt for each run, tag and step. An attempt ends an earlier one only if it started
+            after the other's last event, so that writers at the same time keep their points. Files of
+            tfruns_rs say whose attempt they are; of others each file, and each session start in it, is one.
         categorical: Whether run and tag are categorical columns instead of strings.
 
     Returns:
@@ -88,11 +95,15 @@ def collect_events(
 
     check_choice("type", type, (*KINDS, *VALUE_KINDS))
     check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+    check_choice("restarts", restarts, ("keep", "last"))
+    if restarts == "last" and type == "any":
+        raise ValueError('`restarts="last"` chooses among values, so `type="any"` has no use for it')
     if n is not None and n <= 0:
         raise ValueError("`n` must be positive or None")
     flush_own_writers()
     logdirs = resolve_logdirs(logdir)
     wanted = check_columns(columns, several=len(logdirs) > 1)
+    asked = [*wanted, "attempt"] if restarts == "last" and "attempt" not in wanted else wanted
     files = _core.list_event_files(logdirs, "source" in wanted)
     if run is not None:
         takes = name_filter(run)
@@ -101,13 +112,16 @@ def collect_events(
     stream, report = _core.read_events(
         files,
         "summary" if kind else type,
-        wanted if kind is None else [*wanted, "file", "offset"],
+        asked if kind is None else [*asked, "file", "offset"],
         tag_filter=None if tag is None else name_filter(tag),
         steps=None if step is None else step_ranges(step),
         limit=n if kind is None else None,
     )
     tell_losses(report, on_corrupt)
     frame = pl.DataFrame(stream)
+    if restarts == "last":
+        frame = _last_attempts(frame, report.attempts[0] if report.attempts else [])
+        frame = frame.drop(set(asked) - set(wanted))
     if kind is not None:
         frame = kind_frame(frame, kind, n, wanted)
     if categorical:
@@ -120,6 +134,31 @@ def flush_own_writers() -> None:
     """Writes what this process has logged, so that it reads its own records."""
     with contextlib.suppress(OSError):  # kept by the writer, and raised again to whoever logs or flushes
         _core.flush_writers()
+
+
+def _last_attempts(frame: pl.DataFrame, attempts: Sequence[tuple[str, float, float]]) -> pl.DataFrame:
+    """Leaves out the points that a later attempt has logged again."""
+    import polars as pl
+
+    start: dict[str, float] = {}
+    last: dict[str, float] = {}
+    for key, began, ended in attempts:
+        start[key] = min(began, start.get(key, began))
+        last[key] = max(ended, last.get(key, ended))
+    times = pl.DataFrame(
+        {
+            "attempt": range(len(attempts)),
+            "_start": [start[key] for key, _, _ in attempts],
+            "_last": [last[key] for key, _, _ in attempts],
+        },
+        schema={"attempt": pl.UInt32, "_start": pl.Float64, "_last": pl.Float64},
+    )
+    point = [name for name in ("logdir", "run", "tag", "step") if name in frame.columns]
+    return (
+        frame.join(times, on="attempt", how="left", maintain_order="left")
+        .filter(pl.col("_last") >= pl.col("_start").max().over(point))
+        .drop("_start", "_last")
+    )
 
 
 def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
