@@ -18,7 +18,7 @@ import pytest
 import tfruns_rs as tfr
 from tfevents.tensorboard_reader import Reader
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents import Event
+from tfruns_rs.tfevents._events import Event
 from tfruns_rs.tfevents._value import plugin
 
 RNG = np.random.default_rng(11)

@@ -6,7 +6,7 @@ import pytest
 import tfruns_rs as tfr
 from tfevents.wire import parse
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents import Summary
+from tfruns_rs.tfevents._summary import Summary
 
 
 def events_of(x):

@@ -6,7 +6,8 @@ import pytest
 import tfruns_rs as tfr
 from tfevents.wire import parse
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents import Summary, SummaryMetadata
+from tfruns_rs.tfevents._metadata import SummaryMetadata
+from tfruns_rs.tfevents._summary import Summary
 
 
 def test_scalar_is_written_as_r_writes_it():

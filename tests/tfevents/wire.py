@@ -2,7 +2,7 @@
 
 from tensorboard.compat.proto import summary_pb2
 
-from tfruns_rs.tfevents import Summary
+from tfruns_rs.tfevents._summary import Summary
 
 
 def parse(summary: Summary) -> summary_pb2.Summary.Value:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 MAKER = """
 import sys, time
-from tfruns_rs.tfruns import unique_run_dir
+from tfruns_rs import unique_run_dir
 lines = []
 for _ in range(int(sys.argv[2])):
     name = unique_run_dir(sys.argv[1]).name

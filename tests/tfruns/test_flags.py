@@ -239,7 +239,7 @@ def test_a_run_gives_values_that_win(active, workdir):
 def test_help_lists_the_flags_and_ends(workdir):
     script = workdir / "script.py"
     script.write_text(
-        "from tfruns_rs.tfruns import flags, flag_numeric, flag_string\n"
+        "from tfruns_rs import flags, flag_numeric, flag_string\n"
         "flags(flag_numeric('learning_rate', 0.01, 'Initial rate'), flag_string('x', 'y'))\n"
         "print('went on')\n"
     )

@@ -8,7 +8,7 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 
-from tfruns_rs.tfruns import ls_runs, run_info, unique_run_dir, write_run_metadata
+from tfruns_rs import ls_runs, run_info, unique_run_dir, write_run_metadata
 
 DATA = Path(__file__).parent.parent / "data/tfruns"
 

@@ -4,9 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from tfruns_rs import collect_hparams, log_event, with_logdir
+from tfruns_rs import (
+    collect_hparams,
+    latest_run,
+    log_event,
+    ls_runs,
+    training_run,
+    with_logdir,
+    write_run_metadata,
+)
 from tfruns_rs.errors import TrainingRunError
-from tfruns_rs.tfruns import latest_run, ls_runs, training_run, write_run_metadata
 from tfruns_rs.tfruns._projection import MAX_ROWS, project_metrics
 
 

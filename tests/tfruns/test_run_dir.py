@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from tfruns_rs.tfruns import is_run_active, option_context, run_dir, unique_run_dir
+from tfruns_rs import is_run_active, option_context, run_dir, unique_run_dir
 
 
 def test_names_are_stamps_and_twins_are_numbered(tmp_path):
@@ -45,7 +45,7 @@ def test_a_run_handed_over_by_a_parent_is_active(tmp_path, monkeypatch):
 
 MAKER = """
 import sys
-from tfruns_rs.tfruns import unique_run_dir
+from tfruns_rs import unique_run_dir
 for _ in range(int(sys.argv[2])):
     print(unique_run_dir(sys.argv[1]).name)
 """

@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tfruns_rs import errors
-from tfruns_rs.tfruns import as_run_dir, latest_run, ls_runs, option_context, options, run_info
+from tfruns_rs import as_run_dir, errors, latest_run, ls_runs, option_context, options, run_info
 
 DATA = Path(__file__).parent.parent / "data/tfruns"
 RENAMED = {"eval_": "eval_0", "NA.": "eval_1", "metric_f1.score": "metric_f1-score"}

@@ -178,7 +178,7 @@ def test_modes_are_what_the_umask_leaves(tmp_path):
 
 WRITER = """
 import sys
-from tfruns_rs.tfruns import write_run_metadata
+from tfruns_rs import write_run_metadata
 n = 0
 while True:
     n += 1

@@ -3,7 +3,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tfruns_rs.tfruns import ls_runs, scan_metrics, scan_runs, write_run_metadata
+from tfruns_rs import ls_runs, scan_metrics, scan_runs, write_run_metadata
 
 
 @pytest.fixture

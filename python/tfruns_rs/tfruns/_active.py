@@ -11,7 +11,7 @@ import json
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from tfruns_rs.tfevents import flush
+from tfruns_rs.tfevents._lifecycle import flush
 from tfruns_rs.tfevents._logdir import set_run_logdir
 
 if TYPE_CHECKING:

@@ -185,7 +185,8 @@ def flags(
 
 def log_flags(run_dir: str, values: Mapping[str, Any]) -> None:
     """Writes flags as TensorBoard's hyperparameters into the run's logs. What it can't show is left out."""
-    from tfruns_rs.tfevents import log_hparams, with_logdir
+    from tfruns_rs.tfevents._hparams import log_hparams
+    from tfruns_rs.tfevents._logdir import with_logdir
 
     shown = {name: value for name, value in masked(present(values)).items() if _is_shown(value)}
     if not shown or _active.rank() > 0:

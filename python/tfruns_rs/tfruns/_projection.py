@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any, cast
 
 from tfruns_rs import _core
-from tfruns_rs.tfevents import flush
+from tfruns_rs.tfevents._lifecycle import flush
 from tfruns_rs.tfruns import _json
 from tfruns_rs.tfruns._run_json import read_json
 from tfruns_rs.tfruns._run_metadata import META_DIR, PROJECTED, aligned
@@ -79,7 +79,7 @@ def _state(logs: str) -> tuple[Any, ...]:
 def _columns(logs: str) -> dict[str, list[Any]]:
     import polars as pl
 
-    from tfruns_rs.tfevents import collect_events
+    from tfruns_rs.tfevents._read import collect_events
 
     events = collect_events(logs, type="scalar", on_corrupt="skip")
     if events.is_empty():

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
-from tfruns_rs.tfevents import flush
+from tfruns_rs.tfevents._lifecycle import flush
 from tfruns_rs.tfruns import _active, _json
 from tfruns_rs.tfruns._capture import capture, show
 from tfruns_rs.tfruns._child import Outcome, run_child

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from tfruns_rs.errors import InvalidEventError, LogdirNotFoundError
-from tfruns_rs.tfevents import collect_events
+from tfruns_rs.tfevents._read import collect_events
 from tfruns_rs.tfevents._value import buckets_of, images_of, strings_of
 from tfruns_rs.views._charts import PALETTE_SIZE, Chart, Series, is_share
 from tfruns_rs.views._picture import picture

@@ -8,7 +8,7 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tfruns_rs.tfruns import options
+from tfruns_rs.tfruns._options import options
 
 if TYPE_CHECKING:
     from collections.abc import Callable

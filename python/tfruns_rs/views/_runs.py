@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from tfruns_rs.errors import RunNotFoundError
-from tfruns_rs.tfruns import latest_run, ls_runs, run_info
+from tfruns_rs.tfruns._ls_runs import ls_runs
+from tfruns_rs.tfruns._run_info import latest_run, run_info
 
 Info = Mapping[str, Any]
 

@@ -140,7 +140,8 @@ def _write_averages(
     directory: os.PathLike[str], table: MetricsTable, split: str, constants: set[str]
 ) -> None:
     """Adds the averages of the metrics to the run's evaluation."""
-    from tfruns_rs.tfruns import _active, write_run_metadata
+    from tfruns_rs.tfruns import _active
+    from tfruns_rs.tfruns._run_metadata import write_run_metadata
 
     rows = table.scan()
     names = [

@@ -244,7 +244,7 @@ def run_directory(run: RunUrl | None) -> Path:
         RunNotFoundError: It does not exist.
     """
     if run is None:
-        from tfruns_rs.tfruns import is_run_active, run_dir
+        from tfruns_rs.tfruns._run_dir import is_run_active, run_dir
 
         if not is_run_active():
             raise NoActiveRunError("no run is active; name one with run_url, or start one")
