@@ -108,17 +108,22 @@ def collect_events(
     if run is not None:
         takes = name_filter(run)
         files = files.select([number for number, name in enumerate(files.runs) if takes(name)])
+    runs = set(files.runs)
     kind = None if type in KINDS else cast("ValueKind", type)
     stream, report = _core.read_events(
         files,
         "summary" if kind else type,
         asked if kind is None else [*asked, "file", "offset"],
+        without=["run"] if len(runs) == 1 else None,
         tag_filter=None if tag is None else name_filter(tag),
         steps=None if step is None else step_ranges(step),
         limit=n if kind is None else None,
     )
     tell_losses(report, on_corrupt)
     frame = pl.DataFrame(stream)
+    if len(runs) == 1:
+        # Polars keeps a constant once; as a column of views it would take sixteen bytes a row.
+        frame = frame.with_columns(run=pl.lit(*runs)).select("run", pl.exclude("run"))
     if restarts == "last":
         frame = _last_attempts(frame, report.attempts[0] if report.attempts else [])
         frame = frame.drop(set(asked) - set(wanted))
