@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tfruns_rs.errors import FlagsError, TrainingRunError
-from tfruns_rs.tfruns import (
+from tfruns_rs import (
     RunInfo,
     clean_runs,
     copy_run,
@@ -22,6 +21,7 @@ from tfruns_rs.tfruns import (
     purge_runs,
     training_run,
 )
+from tfruns_rs.errors import FlagsError, TrainingRunError
 
 TRAIN = """
 from tfruns_rs import flag_numeric, flags

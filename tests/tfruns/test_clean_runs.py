@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from tfruns_rs import _core
-from tfruns_rs.tfruns import (
+from tfruns_rs import (
+    _core,
     clean_runs,
     copy_run,
     copy_run_files,

@@ -6,8 +6,9 @@ import sys
 import polars as pl
 import pytest
 
+from tfruns_rs import flag_boolean, flag_integer, flag_numeric, flag_string, flags
 from tfruns_rs.errors import FlagsError
-from tfruns_rs.tfruns import _active, flag_boolean, flag_integer, flag_numeric, flag_string, flags
+from tfruns_rs.tfruns import _active
 
 
 @pytest.fixture(autouse=True)

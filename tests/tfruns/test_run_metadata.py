@@ -12,7 +12,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from tfruns_rs.tfruns import _active, ls_runs, run_info, write_run_data, write_run_metadata
+from tfruns_rs import ls_runs, run_info, write_run_data, write_run_metadata
+from tfruns_rs.tfruns import _active
 
 
 def read(run, name):

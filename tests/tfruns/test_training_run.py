@@ -12,8 +12,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
-from tfruns_rs.tfruns import (
+from tfruns_rs import (
     flag_numeric,
     flags,
     is_run_active,
@@ -23,6 +22,7 @@ from tfruns_rs.tfruns import (
     training_run,
     write_run_metadata,
 )
+from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
 
 
 @pytest.fixture(autouse=True)
