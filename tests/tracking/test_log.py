@@ -127,6 +127,15 @@ def test_15_what_is_not_finite_survives(run):
     assert (b, c) == (math.inf, -math.inf)
 
 
+def test_listings_have_the_last_value(run):
+    for step in range(3):
+        run.log("train", {"loss": 1 / (step + 1)}, step=step, epoch=step)
+        run.log("val", {"loss": 2 / (step + 1)}, step=step, epoch=step)
+    run.finish()
+    info = tfr.run_info(run.local)
+    assert (info.metric_loss, info.metric_val_loss) == (1 / 3, 2 / 3)
+
+
 def test_values_are_exact_and_tensorboard_sees_them(run):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 

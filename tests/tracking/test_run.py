@@ -232,7 +232,10 @@ def test_resuming_keeps_the_first_session(run):
         tfr.load_run(run.local, resume=True)
     again.hparams.lr = 0.02
     again.finish()
-    assert [session["error_before"]["message"] for session in record_of(run)["sessions"]] == ["out of memory"]
+    sessions = record_of(run)["sessions"]
+    assert [session["completed"] for session in sessions] == [False, True]
+    assert sessions[0]["error"]["message"] == "out of memory"
+    assert sessions[1]["host"] == run.platform["hostname"]
     assert tfr.load_run(run.local).git == first
     assert tfr.ls_runs(runs_dir=Path(run.local).parent)["status"].to_list() == ["completed"]
 

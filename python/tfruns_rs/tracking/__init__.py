@@ -2,7 +2,7 @@
 
 `_run` is what a user holds; `_create_run` starts, opens and finds runs, `_session` is the life of an open
 one. `_record` is `run.json`, `_hparams` and `_hparams_file` are the hyperparameters, `_metrics` reads the
-events of a run back, `_platform` and `_git` say where it ran and from what. `_artifact` keeps files,
+events of a run back, `_environment` says where it ran and from what. `_artifact` keeps files,
 `_associations` and `_lineage` connect runs and artifacts. `_upload` takes them to a destination (`_login`,
 `_destination`) and `_download` back; `_sync` does so in the background.
 """

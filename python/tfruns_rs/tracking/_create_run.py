@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -14,6 +13,7 @@ from tfruns_rs.tfruns import _active
 from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._run_metadata import write_properties
 from tfruns_rs.tracking import _record
+from tfruns_rs.tracking._environment import write_environment
 from tfruns_rs.tracking._hparams_file import read_hparams, write_hparams
 from tfruns_rs.tracking._names import alternative_name, check_name, timestamp
 from tfruns_rs.tracking._run import COMPLETE, ERROR, KEYS, RUNNING, Run, texts
@@ -128,24 +128,18 @@ def _begin(directory: str, run: Run, now: float) -> None:
     meta = f"{directory}/{_record.META_DIR}"
     os.makedirs(f"{meta}/properties", exist_ok=True)  # noqa: PTH103
     fields = {field: run.to_dict()[key] for key, field in KEYS.items()}
+    fields["sessions"] = [{"start": now}]
     parent = _active.current()
     if parent is not None:
         fields["parent"] = os.path.basename(parent.run_dir)  # noqa: PTH119
     _record.update(directory, lambda record: record.update(fields))
     if len(run.hparams):
         write_hparams(directory, run.hparams.as_dict())
-    _record.write_json(f"{meta}/environment.json", _environment())
+    write_environment(directory)
     properties = {"type": "training", "context": "local", "name": run.name, "start": now, "completed": False}
     if parent is not None:
         properties["parent"] = fields["parent"]
     write_properties(directory, properties)
-
-
-def _environment() -> dict[str, Any]:
-    from tfruns_rs.tracking._git import git_facts
-    from tfruns_rs.tracking._platform import platform_facts
-
-    return {"platform": platform_facts(), "git": git_facts(), "command": [sys.executable, *sys.argv]}
 
 
 def _read_config(path: PathLike) -> dict[str, Any]:
@@ -296,14 +290,19 @@ def _resume(run: Run, directory: str) -> None:
     if run.effective_status in {"running", "stale"}:
         raise ConflictError(f"run {run.name!r} is running already: {directory}")
     meta = f"{directory}/{_record.META_DIR}"
-    session: dict[str, Any] = {"start": timestamp(time.time()), **_environment()}
-    session["platform"].pop("pypkgs")  # long, and seldom other than at the start
+    now = time.time()
     error = _record.read_json(f"{meta}/error.json")
-    if error:
-        session["error_before"] = error
+    first = f"{meta}/environment.json"
+    environment = _record.read_json(first)
+    here = write_environment(directory)
+    _record.write_json(first, environment)  # the first one stays the run's
+    session = {"start": now, **{key: here.get(key) for key in ("host", "python", "git")}}
 
     def resumed(record: dict[str, Any]) -> None:
-        record.setdefault("sessions", []).append(session)
+        sessions = record.setdefault("sessions", [{}])
+        if error:
+            sessions[-1]["error"] = error
+        sessions.append(session)
 
     run._update(resumed)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]
     run._change(status=RUNNING, end_timestamp=None)  # noqa: SLF001 # pyright: ignore[reportPrivateUsage]

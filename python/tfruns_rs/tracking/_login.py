@@ -8,13 +8,13 @@ them, and messages are cleaned of them.
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from tfruns_rs.errors import NotLoggedInError, UploadError
 from tfruns_rs.tracking._destination import DirectoryDestination
-from tfruns_rs.tracking._git import without_credentials
 from tfruns_rs.tracking._names import current_user
 from tfruns_rs.tracking._nodes import ROOT
 
@@ -184,3 +184,9 @@ def redacted(text: str, secrets: tuple[str, ...]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
+
+
+def without_credentials(url: str) -> str:
+    """A URL without user, password and query: what may be kept and shown."""
+    url = re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://)[^/?#]*@", r"\1", url)
+    return re.sub(r"^([A-Za-z][A-Za-z0-9+.-]*://[^?#]*)[?#].*$", r"\1", url, flags=re.DOTALL)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import RunClosedError, RunMetadataError
 from tfruns_rs.tracking import _associations, _record
+from tfruns_rs.tracking._environment import git_of, platform_of
 from tfruns_rs.tracking._hparams import HParams
 from tfruns_rs.tracking._names import check_type, timestamp
 from tfruns_rs.tracking._session import Session, error_of
@@ -104,7 +105,7 @@ class Run:
         given = hparams if isinstance(hparams, Mapping) else None  # pyright: ignore[reportUnnecessaryIsInstance]
         self._hparams = HParams(given, self._hparams_changed)
         self._metrics = cast("Metrics", copy.deepcopy(dict(metrics or {})))
-        self._environment: dict[str, Any] = {"platform": dict(platform or {}), "git": dict(git or {})}
+        self._platform, self._git = dict(platform or {}), dict(git or {})
 
     # What it is
 
@@ -233,19 +234,19 @@ class Run:
     @property
     def platform(self) -> dict[str, Any]:
         """The machine it ran on, as it was when the run started."""
-        return self.environment.get("platform") or {}
+        return self._platform if self._dir is None else platform_of(self.environment)
 
     @property
     def git(self) -> dict[str, Any]:
         """The sources it was made of, as they were when the run started."""
-        return self.environment.get("git") or {}
+        return self._git if self._dir is None else git_of(self.environment)
 
     @property
     def environment(self) -> dict[str, Any]:
-        """Platform, git and command line."""
-        if self._dir is None:
-            return self._environment
-        return _record.read_json(f"{self._dir}/{_record.META_DIR}/environment.json")
+        """What is known of the machine, the sources and the command line, as `environment.json` has it."""
+        return (
+            {} if self._dir is None else _record.read_json(f"{self._dir}/{_record.META_DIR}/environment.json")
+        )
 
     def log(self, type: str, metrics: Mapping[str, Any], step: int, epoch: int | None = None) -> None:  # noqa: A002 - the original's name
         """Logs a set of metrics.

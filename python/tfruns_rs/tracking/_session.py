@@ -11,12 +11,15 @@ import atexit
 import os
 import sys
 import time
+import warnings
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._logdir import set_run_logdir
 from tfruns_rs.tfevents._writer import writer_of
 from tfruns_rs.tfruns import _active, _json
+from tfruns_rs.tfruns._projection import Projector
 from tfruns_rs.tfruns._run_metadata import write_properties
 from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._names import timestamp
@@ -51,6 +54,7 @@ class Session:
             self._heartbeat = _core.Heartbeat(
                 f"{run_dir}/{_record.META_DIR}/alive.json", self._pid, BEAT_SECS
             )
+            self._projector = Projector(run_dir)
             _active.push(self._active)
             self._logdir_before = set_run_logdir(self.logdir)
             atexit.register(self._abandon)
@@ -85,12 +89,14 @@ class Session:
         set_run_logdir(self._logdir_before)
         try:
             self.flush()
+            self._project()
         finally:
             if error is not None:
                 _core.write_atomic(f"{self.run_dir}/{_record.META_DIR}/error.json", _json.dumps(error))
 
             def ended(record: dict[str, Any]) -> None:
                 record["status"], record["end_timestamp"] = status, timestamp(now)
+                record["sessions"][-1].update(completed=status == "Complete", end=now)
 
             _record.update(self.run_dir, ended)
             write_properties(self.run_dir, {"completed": status == "Complete", "end": now})
@@ -98,6 +104,19 @@ class Session:
         for follower in self.followers:
             follower.stop()
         return now
+
+    def _project(self) -> None:
+        """Brings `metrics.json` up to the events; a run ends also if that fails."""
+        try:
+            self._projector.stop()
+        except RuntimeError:  # an interpreter that ends imports no polars, so another one does it
+            import subprocess
+
+            code = "import sys; from tfruns_rs.tfruns._projection import project_metrics as p; p(sys.argv[1])"
+            with suppress(OSError, subprocess.SubprocessError):
+                subprocess.run([sys.executable, "-c", code, self.run_dir], timeout=30, check=False)  # noqa: S603
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with the events, it is told
+            warnings.warn(f"{self.run_dir}: metrics.json could not be written: {error}", stacklevel=4)
 
     def _abandon(self) -> None:
         """The interpreter ends and nobody said `finish()`. A forked child that ends is not the run's end."""
