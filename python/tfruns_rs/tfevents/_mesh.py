@@ -44,8 +44,8 @@ def summary_mesh(
     Examples:
         >>> import tfruns_rs as tfr
         >>> with tfr.with_logdir(tmp_path):
-        ...     tfr.log_event(*tfr.summary_mesh("triangle", [[[0, 0, 0], [1, 0, 0], [0, 1, 0]]], faces=[[[0,
-        1, 2]]]))
+        ...     corners = [[[0, 0, 0], [1, 0, 0], [0, 1, 0]]]
+        ...     tfr.log_event(*tfr.summary_mesh("triangle", corners, faces=[[[0, 1, 2]]]))
     """
     if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidEventError(f"`name` must be a non-empty string, not {name!r}.")
