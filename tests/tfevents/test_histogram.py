@@ -1,5 +1,6 @@
 import warnings
 
+import ml_dtypes
 import numpy as np
 import pytest
 from tensorboard.plugins.histogram.summary_v2 import histogram_pb
@@ -147,6 +148,8 @@ def test_arrays_of_other_libraries(foreign):
 
 
 def test_bfloat16():
-    ml_dtypes = pytest.importorskip("ml_dtypes")
+    """A type that numpy lacks: JAX and torch have it."""
     data = RNG.standard_normal(1000).astype(ml_dtypes.bfloat16)
     assert tfr.summary_histogram(data) == tfr.summary_histogram(data.astype(np.float32))
+    read = tfr.value(tfr.summary_tensor(data))
+    np.testing.assert_array_equal(read, data.astype(np.float32))
