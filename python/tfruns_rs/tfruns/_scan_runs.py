@@ -42,8 +42,9 @@ def scan_runs(
 
     Examples:
         >>> import polars as pl, tfruns_rs as tfr
-        >>> tfr.scan_runs(tmp_path, schema={"flag_lr": pl.Float64}).filter(pl.col("flag_lr") >
-        0.1).collect().height 0
+        >>> runs = tfr.scan_runs(tmp_path, schema={"flag_lr": pl.Float64})
+        >>> runs.filter(pl.col("flag_lr") > 0.1).collect().height
+        0
     """
     import polars as pl
     from polars.io.plugins import register_io_source
