@@ -151,12 +151,16 @@ mod system {
                 return Err(refused("not a file"));
             }
             let size = u64::try_from(stat.st_size).unwrap_or(0);
+            // Room for one byte more than the file holds: a short read says that this was all.
+            let mut room = usize::try_from(size).unwrap_or(limit).saturating_add(1);
             while buffer.len() < limit {
                 let held = buffer.len();
-                buffer.resize(limit.min(held.saturating_mul(2).max(65_536)), 0);
+                room = room.max(held.saturating_mul(2));
+                buffer.resize(limit.min(room), 0);
                 let count = retry_on_intr(|| read(&file, &mut buffer[held..]))?;
+                let is_end = held + count < buffer.len();
                 buffer.truncate(held + count);
-                if count == 0 {
+                if is_end {
                     break;
                 }
             }

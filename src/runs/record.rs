@@ -10,7 +10,7 @@ use std::io;
 use std::path::Path;
 
 use super::dir::{Content, Dir, Entry, Kind, Stamp};
-use super::json::{Json, special};
+use super::json::{Column, Json, last_values, special};
 use super::liveness::Alive;
 
 /// What makes a directory a run.
@@ -117,9 +117,14 @@ pub struct Wanted {
 const STATE: [&str; 2] = ["status", "problem"];
 
 impl Wanted {
+    /// Every column; `best` adds the metrics' extremes.
+    pub fn with_best() -> Self {
+        Self { columns: None, best: true }
+    }
+
     /// Every column.
     pub fn all() -> Self {
-        Self { columns: None, best: true }
+        Self { columns: None, best: false }
     }
 
     /// These columns; `best` adds the metrics' extremes.
@@ -129,7 +134,7 @@ impl Wanted {
 
     /// Whether every column is wanted.
     pub fn is_all(&self) -> bool {
-        self.columns.is_none()
+        self.columns.is_none() && !self.best
     }
 
     fn any(&self, wanted: impl Fn(&str) -> bool) -> bool {
@@ -211,10 +216,7 @@ impl Reader<'_> {
         let counted = match has("metrics.json") {
             Some(entry) => {
                 self.record.has_metrics = entry.kind == Kind::File;
-                match self.wanted.metrics().then(|| self.document(entry, "metrics.json")).flatten() {
-                    Some(json) => self.metrics(json),
-                    None => 0,
-                }
+                if self.wanted.metrics() { self.read_metrics(entry) } else { 0 }
             }
             None => 0,
         };
@@ -401,6 +403,29 @@ impl Reader<'_> {
             }
             self.push(Field { name, source, cell });
         }
+    }
+
+    /// How many epochs or steps the metrics reach.
+    fn read_metrics(&mut self, entry: &Entry) -> i64 {
+        let is_plain = !self.wanted.best && entry.kind == Kind::File;
+        if is_plain
+            && let Ok(Content { cut_from: None }) =
+                self.meta.read("metrics.json", &mut self.buffer, DOCUMENT_LIMIT)
+            && let Some(columns) = last_values(&self.buffer)
+            && columns.len() < COLUMN_LIMIT
+        {
+            self.depends_on.push("metrics.json".to_owned());
+            let mut most = 0;
+            for Column { name, count, last } in columns {
+                if let Some(value) = last.filter(|_| name != "epoch") {
+                    most = most.max(count);
+                    let cell = Cell::Float(value.number().unwrap_or(f64::NAN));
+                    self.push(Field { name: format!("metric_{name}"), source: Source::Metric, cell });
+                }
+            }
+            return i64::try_from(most).unwrap_or(i64::MAX);
+        }
+        self.document(entry, "metrics.json").map_or(0, |json| self.metrics(json))
     }
 
     /// The last value of every metric, and how many epochs or steps they reach.

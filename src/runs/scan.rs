@@ -31,7 +31,7 @@ const CLOCK_SET: Duration = Duration::from_secs(1);
 /// How long the properties of an ended run may go unasked.
 const THOROUGH: Duration = Duration::from_secs(1);
 /// Properties that only the training itself writes.
-const OF_TRAINING: [&str; 13] = [
+const OF_TRAINING: [&str; 14] = [
     "batch_size",
     "context",
     "epochs",
@@ -42,6 +42,7 @@ const OF_TRAINING: [&str; 13] = [
     "output",
     "samples",
     "script",
+    "start",
     "steps",
     "type",
     "validation_samples",

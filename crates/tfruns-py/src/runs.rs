@@ -35,7 +35,8 @@ pub fn scan_runs(
     only: Option<BTreeSet<String>>,
 ) -> PyResult<ArrowStream> {
     let best: Vec<_> = best.unwrap_or_default().into_iter().map(best_of).collect();
-    let wanted = columns.map_or_else(Wanted::all, |columns| Wanted::columns(columns, !best.is_empty()));
+    let all = || if best.is_empty() { Wanted::all() } else { Wanted::with_best() };
+    let wanted = columns.map_or_else(all, |columns| Wanted::columns(columns, !best.is_empty()));
     py.detach(|| {
         let runs = scan::scan(&runs_dir, latest_n, &wanted, only.as_ref())
             .map_err(|error| os_error(&error, &runs_dir))?;
