@@ -17,6 +17,8 @@ T = TypeVar("T")
 _of_context: ContextVar[tuple["LocalLogdir", ...]] = ContextVar("tfruns_logdirs", default=())
 _of_process: str | None = None
 _of_run: str | None = None
+if os.environ.get("TFRUNS_RUN_DIR"):  # a run that a parent process handed over
+    _of_run = f"{os.path.abspath(os.environ['TFRUNS_RUN_DIR'])}/logs"  # noqa: PTH100 - pathlib costs import time
 _otherwise: str | None = None
 
 

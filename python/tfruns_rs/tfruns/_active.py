@@ -76,13 +76,6 @@ def current() -> ActiveRun | None:
     return _from_environment(run_dir, os.environ.get(RUN_CONTEXT, ""))
 
 
-def adopt() -> None:
-    """Lets events go to the run that a parent handed over, if one did."""
-    run = current()
-    if run is not None and not _stack:
-        set_run_logdir(f"{run.run_dir}/logs")
-
-
 def _from_environment(run_dir: str, context: str) -> ActiveRun:
     global _handed_over  # noqa: PLW0603 - parsed once for each environment
     key = (run_dir, context)
