@@ -8,6 +8,8 @@
 pub mod event;
 pub mod event_file;
 pub mod frame;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod histogram;
 pub mod logdir;
 pub mod masked_crc;
