@@ -12,7 +12,8 @@ from tracking.destinations import resolve
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(_sync, "INTERVAL_SECS", 0.05)
 
 
