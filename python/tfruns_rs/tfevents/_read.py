@@ -123,7 +123,7 @@ def collect_events(
     frame = pl.DataFrame(stream)
     if len(runs) == 1:
         # Polars keeps a constant once; as a column of views it would take sixteen bytes a row.
-        frame = frame.with_columns(run=pl.lit(*runs)).select("run", pl.exclude("run"))
+        frame = frame.with_columns(run=pl.lit(next(iter(runs)))).select("run", pl.exclude("run"))
     if restarts == "last":
         frame = _last_attempts(frame, report.attempts[0] if report.attempts else [])
         frame = frame.drop(set(asked) - set(wanted))

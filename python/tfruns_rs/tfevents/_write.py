@@ -84,5 +84,6 @@ def write_events(
     except pl.exceptions.InvalidOperationError as error:
         raise InvalidEventError(f"`frame` has a column of the wrong type: {error}") from error
     directory = os.path.abspath(os.path.expanduser(logdir))  # noqa: PTH100, PTH111 - pathlib costs an import
-    _, files = _core.write_rows(rows.__arrow_c_stream__(None), directory, exact, filename_suffix)
+    stream: Any = rows.__arrow_c_stream__(None)
+    _, files = _core.write_rows(stream, directory, exact, filename_suffix)
     return files
