@@ -5,7 +5,6 @@
 #![allow(clippy::needless_pass_by_value)] // arguments come from Python as values of their own
 
 mod arrow;
-#[allow(dead_code)] // each part takes from here what it needs
 mod errors;
 mod metrics_table;
 mod reader;
