@@ -40,7 +40,7 @@ def test_some_docstrings_have_examples():
     assert len(examples) > 10
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_pages(page, tmp_path, monkeypatch):
     """The Python blocks of a page, in order, are one script."""
     monkeypatch.chdir(tmp_path)

@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 
+import polars as pl
 import pytest
 
 import tfruns_rs as tfr
@@ -41,6 +42,19 @@ def test_n_at_a_time_equals_everything_at_once(tmp_path):
         assert frame.height <= 3
         got += frame.rows()
     assert got == tfr.collect_events(tmp_path, type="scalar").rows()
+
+
+def test_collect_events_takes_a_connection(tmp_path):
+    path = write_file(tmp_path, [version(), scalar("x", 1, 1), scalar("x", 2, 2)])
+    connection = tfr.events_logdir(tmp_path)
+    assert steps(tfr.collect_events(connection, n=1, type="scalar")) == [1]
+    assert steps(tfr.collect_events(connection, type="scalar")) == [2]
+    append(path, scalar("x", 3, 3))
+    frame = tfr.collect_events(connection, type="scalar", categorical=True)
+    assert steps(frame) == [3]
+    assert frame.schema["tag"] == pl.Categorical
+    with pytest.raises(ValueError, match="a connection gives those that are new"):
+        tfr.collect_events(connection, type="scalar", restarts="last")
 
 
 def test_a_question_takes_nothing_from_another(tmp_path):

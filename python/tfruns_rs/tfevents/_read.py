@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tfruns_rs.tfevents._follow import EventsLogdir
     from tfruns_rs.tfevents._kinds import ValueKind
 
 Path: TypeAlias = "str | os.PathLike[str]"
@@ -34,7 +35,7 @@ _MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
 
 
 def collect_events(
-    logdir: Logdirs | None = None,
+    logdir: Logdirs | EventsLogdir | None = None,
     n: int | None = None,
     type: Kind | ValueKind = "any",  # noqa: A002 - R's name
     *,
@@ -52,7 +53,8 @@ def collect_events(
     left out, sampled or merged. What this process has logged until now is written first.
 
     Args:
-        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out. Of
+            a connection that `events_logdir` made: what is new since it was asked the same the last time.
         n: How many events (that pass the filters) to collect at most; all if left out.
         type: What a row is: `"any"` event, a `"summary"` value or a `"scalar"` value.
         run: Names of the runs to read, or patterns (`"train*"`, `re.compile(...)`).
@@ -62,8 +64,7 @@ def collect_events(
             named `<run>@<host>-<rank>` are read as `<run>`.
         on_corrupt: What to do about damaged records: `"warn"` once and go on behind them, `"raise"`
             `CorruptRecordError`, or `"skip"` them silently.
-        restarts: What to do about points that were logged again after a restart: `"keep"` them all, or those
-        of
+        restarts: What to do about points that were logged again after a restart: `"keep"` them all, or those of
             the `"last"` attempt for each run, tag and step. An attempt ends an earlier one only if it started
             after the other's last event, so that writers at the same time keep their points. Files of
             tfruns_rs say whose attempt they are; of others each file, and each session start in it, is one.
@@ -76,8 +77,7 @@ def collect_events(
         - `"summary"`: run, tag, plugin, step, wall_time, value (null if no scalar), summary (a struct)
         - `"any"`: run, step, wall_time, what, file_version, summary (a list of structs)
         - `"histogram"`, `"text"`, `"image"`, `"audio"`, `"tensor"`, `"hparams"`: a value of that kind; run,
-        tag,
-          step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data; content)
+          tag, step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data; content)
 
     Raises:
         LogdirNotFoundError: There is no such logdir.
@@ -91,6 +91,7 @@ def collect_events(
     """
     import polars as pl
 
+    from tfruns_rs.tfevents._follow import EventsLogdir
     from tfruns_rs.tfevents._kinds import VALUE_KINDS, kind_frame
 
     check_choice("type", type, (*KINDS, *VALUE_KINDS))
@@ -101,6 +102,19 @@ def collect_events(
     if n is not None and n <= 0:
         raise ValueError("`n` must be positive or None")
     flush_own_writers()
+    if isinstance(logdir, EventsLogdir):
+        if restarts == "last":
+            raise ValueError('`restarts="last"` needs all events, and a connection gives those that are new')
+        frame = logdir.collect(
+            n,
+            cast("Kind", type),
+            run=run,
+            tag=tag,
+            step=step,
+            columns=columns,
+            on_corrupt=on_corrupt,
+        )
+        return _with_categories(frame) if categorical else frame
     logdirs = resolve_logdirs(logdir)
     wanted = check_columns(columns, several=len(logdirs) > 1)
     asked = [*wanted, "attempt"] if restarts == "last" and "attempt" not in wanted else wanted
@@ -129,10 +143,14 @@ def collect_events(
         frame = frame.drop(set(asked) - set(wanted))
     if kind is not None:
         frame = kind_frame(frame, kind, n, wanted)
-    if categorical:
-        names = [name for name in ("run", "tag") if name in frame.columns]
-        frame = frame.with_columns(pl.col(names).cast(pl.Categorical))
-    return frame
+    return _with_categories(frame) if categorical else frame
+
+
+def _with_categories(frame: pl.DataFrame) -> pl.DataFrame:
+    import polars as pl
+
+    names = [name for name in ("run", "tag") if name in frame.columns]
+    return frame.with_columns(pl.col(names).cast(pl.Categorical))
 
 
 def flush_own_writers() -> None:
