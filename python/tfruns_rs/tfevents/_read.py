@@ -53,8 +53,8 @@ def collect_events(
     left out, sampled or merged. What this process has logged until now is written first.
 
     Args:
-        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out. Of
-            a connection that `events_logdir` made: what is new since it was asked the same the last time.
+        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+            Of a connection made by `events_logdir`: what is new since it was asked the same the last time.
         n: How many events (that pass the filters) to collect at most; all if left out.
         type: What a row is: `"any"` event, a `"summary"` value or a `"scalar"` value.
         run: Names of the runs to read, or patterns (`"train*"`, `re.compile(...)`).
@@ -64,10 +64,11 @@ def collect_events(
             named `<run>@<host>-<rank>` are read as `<run>`.
         on_corrupt: What to do about damaged records: `"warn"` once and go on behind them, `"raise"`
             `CorruptRecordError`, or `"skip"` them silently.
-        restarts: What to do about points that were logged again after a restart: `"keep"` them all, or those of
-            the `"last"` attempt for each run, tag and step. An attempt ends an earlier one only if it started
-            after the other's last event, so that writers at the same time keep their points. Files of
-            tfruns_rs say whose attempt they are; of others each file, and each session start in it, is one.
+        restarts: What to do about points that were logged again after a restart: `"keep"` them all, or those
+            of the `"last"` attempt for each run, tag and step. An attempt ends an earlier one only if it
+            started after the other's last event, so that writers at the same time keep their points. Files
+            of tfruns_rs say whose attempt they are; of others each file, and each session start in it, is
+            one.
         categorical: Whether run and tag are categorical columns instead of strings.
 
     Returns:
@@ -77,7 +78,8 @@ def collect_events(
         - `"summary"`: run, tag, plugin, step, wall_time, value (null if no scalar), summary (a struct)
         - `"any"`: run, step, wall_time, what, file_version, summary (a list of structs)
         - `"histogram"`, `"text"`, `"image"`, `"audio"`, `"tensor"`, `"hparams"`: a value of that kind; run,
-          tag, step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data; content)
+          tag, step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data;
+          content)
 
     Raises:
         LogdirNotFoundError: There is no such logdir.
