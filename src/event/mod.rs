@@ -4,6 +4,7 @@
 
 pub mod elements;
 pub mod encode;
+pub mod graph;
 pub mod hparams;
 pub mod metadata;
 pub mod plugins;

@@ -18,6 +18,7 @@ use prost::Message;
 
 use super::column::{Texts, nulls, reserve, text_column};
 use super::summary::{Summaries, TagMetadata, summary_fields};
+use crate::event::graph::graph_value;
 use crate::event::proto;
 use crate::event::walk::{
     Content, Event, Metadata, Tensor, Value, WalkError, What, Wire, fields, is_session_start, normalise,
@@ -536,6 +537,14 @@ impl<'q> Rows<'q> {
                 let before = self.len();
                 for value in values(summary) {
                     self.value_row(payload, &event, &value?, taken, offset)?;
+                }
+                self.events += u64::from(self.len() > before);
+                Ok(())
+            }
+            (Kind::Summary, what) => {
+                let before = self.len();
+                if let Some(value) = graph_value(&what)? {
+                    self.value_row(payload, &event, &Value::walk(&value)?, taken, offset)?;
                 }
                 self.events += u64::from(self.len() > before);
                 Ok(())
