@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python lint types format browser bench clean
+.PHONY: help demo test test-rust test-python lint types format docs browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,10 @@ format: $(VENV)/.dev ## format all code
 	$(BIN)/python -m ruff check --fix-only --quiet .
 	$(BIN)/python -m ruff format .
 
+docs: $(VENV)/.docs ## the documentation as a site, warnings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
+	@echo "The documentation is in site/index.html"
+
 browser: ## install the browser that the tests of the pages drive (Debian, Ubuntu)
 	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get update -qq && \
 	  $(AS_ROOT) apt-get install -qq -y --no-install-recommends chromium fonts-dejavu-core >/dev/null; }
@@ -46,7 +50,7 @@ bench: $(VENV)/.bench ## every figure beside its peer, as one table
 	$(BIN)/python benches/run.py
 
 clean: ## remove what the other commands made
-	rm -rf $(VENV) target build dist
+	rm -rf $(VENV) target build dist site
 
 # What users do: pip and the PEP 517 build, so that what is tested is what is installed.
 define install
@@ -60,6 +64,9 @@ $(VENV)/.demo: $(SOURCES)
 
 $(VENV)/.dev: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)view)
+
+$(VENV)/.docs: $(SOURCES)
+	$(call install,docs)
 
 $(VENV)/.bench: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)bench)

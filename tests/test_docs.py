@@ -47,3 +47,24 @@ def test_pages(page, tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", page.read_text(encoding="utf-8"), re.DOTALL)
     script = "\n".join(blocks)
     exec(compile(script, str(page), "exec"), {"__name__": "__main__"})  # noqa: S102 - our own pages
+
+
+def test_every_public_name_is_in_the_reference():
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs/reference").glob("*.md"))
+    described = re.findall(r"^::: tfruns_rs(?:\._core)?\.(\w+)$", pages, re.MULTILINE)
+    assert len(described) > 50
+    assert sorted(described) == sorted({*tfruns_rs.__all__, "options", "value"})
+
+
+def test_every_page_can_be_found():
+    """Each page is in the navigation; decisions are in their index instead."""
+    navigation = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    decisions = (ROOT / "docs/decisions/index.md").read_text(encoding="utf-8")
+    pages = [
+        page.relative_to(ROOT / "docs").as_posix() for page in PAGES if page.is_relative_to(ROOT / "docs")
+    ]
+    assert len(pages) > 10
+    for page in pages:
+        folder, _, name = page.rpartition("/")
+        listed = decisions if folder == "decisions" and name != "index.md" else navigation
+        assert (name if listed is decisions else page) in listed, page

@@ -77,9 +77,8 @@ def collect_events(
         - `"scalar"`: run, tag, step, wall_time (seconds since the epoch), value (Float64)
         - `"summary"`: run, tag, plugin, step, wall_time, value (null if no scalar), summary (a struct)
         - `"any"`: run, step, wall_time, what, file_version, summary (a list of structs)
-        - `"histogram"`, `"text"`, `"image"`, `"audio"`, `"tensor"`, `"hparams"`: a value of that kind; run,
-          tag, step, wall_time and what the kind has (buckets; text; images; clips; dtype, shape, data;
-          content)
+        - `"histogram"`, `"text"`, `"image"`, `"audio"`, `"tensor"`, `"hparams"`: run, tag, step, wall_time
+            and what the kind has (buckets; text; images; clips; dtype, shape, data; content)
 
     Raises:
         LogdirNotFoundError: There is no such logdir.
