@@ -1,5 +1,6 @@
 """Every example in a docstring or in README.md runs."""
 
+import ast
 import doctest
 import importlib
 import pkgutil
@@ -27,6 +28,22 @@ def test_docstrings(name, tmp_path, monkeypatch):
     names = {"tfr": tfruns_rs, "tmp_path": tmp_path}
     outcome = doctest.testmod(importlib.import_module(name), extraglobs=names, optionflags=doctest.ELLIPSIS)
     assert outcome.failed == 0
+
+
+def test_docstrings_of_the_stub(tmp_path):
+    """What is compiled is documented in its stub."""
+    stub = ROOT / "python/tfruns_rs/_core.pyi"
+    described = [
+        text
+        for node in ast.walk(ast.parse(stub.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ClassDef | ast.FunctionDef) and (text := ast.get_docstring(node))
+    ]
+    examples = doctest.DocTestParser()
+    runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
+    for text in described:
+        runner.run(examples.get_doctest(text, {"tmp_path": tmp_path}, str(stub), None, None))
+    assert runner.tries > 5
+    assert runner.failures == 0
 
 
 def test_some_docstrings_have_examples():

@@ -153,6 +153,38 @@ class _WriterStats(TypedDict):
 
 @final
 class EventWriter:
+    """Writes the events of one logdir. Threads may share it; forked and spawned children may use it.
+
+    A call copies the record into a buffer and returns; a thread in the background writes the buffers of all
+    writers. A context manager: its end closes the writer.
+
+    Args:
+        logdir: The directory; made with the first record. A relative one is resolved now.
+        flush_secs: How long a record may wait, in seconds. 0 writes it before the call returns.
+        max_buffer_bytes: How much may wait, in bytes.
+        filename_suffix: The end of the event files' names.
+        exact: Keep a float64 that is no float32 beside the float32 that other readers take.
+        metadata: Write a scalar's metadata `"always"`, or only with the `"first"` value of each tag, which
+            saves 13 bytes a record; R finds no scalar without.
+        on_full: What a full buffer means for the caller: `"block"` until there is room, or `"raise"`
+            `BufferFullError`.
+        on_error: What a failed write means for the caller: `"raise"` at the next call, or `"warn"` once and
+            count.
+        shared: Append to one file together with other processes of this host that say so.
+        lock_timeout_secs: How long to wait for the others, in seconds; then a file of its own is written.
+
+    Raises:
+        ValueError: An argument makes no sense.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.EventWriter(tmp_path / "logs") as writer:
+        ...     for step in range(3):
+        ...         writer.add_scalar("loss", 1 / (step + 1), step)
+        >>> tfr.collect_events(tmp_path / "logs", type="scalar")["step"].to_list()
+        [0, 1, 2]
+    """
+
     def __new__(
         cls,
         logdir: str | os.PathLike[str],
@@ -175,7 +207,23 @@ class EventWriter:
         *,
         wall_time: float | None = None,
         run: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Logs a number.
+
+        Args:
+            tag: Its name.
+            value: An int, float or bool, a numpy scalar, or an array or tensor of one element.
+            step: Its step; the next managed one if left out.
+            wall_time: Its time in seconds since the epoch; now if left out.
+            run: A directory below the logdir; the logdir itself if left out.
+
+        Raises:
+            InvalidEventError: A tag, value, step or time that can't be logged.
+            BufferFullError: The buffer is full and `on_full="raise"`. The record was not taken.
+            WriterClosedError: The writer is closed.
+            OSError: Earlier records could not be written. They are kept and tried again.
+        """
+
     def add_scalars(
         self,
         values: Mapping[str, SupportsFloat],
@@ -183,7 +231,12 @@ class EventWriter:
         *,
         wall_time: float | None = None,
         run: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Logs numbers by their tags, all under one step and time: all of them or, after an error, none.
+
+        Its errors are those of `add_scalar`.
+        """
+
     def add_text(
         self,
         tag: str,
@@ -192,7 +245,12 @@ class EventWriter:
         *,
         wall_time: float | None = None,
         run: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Logs a text, which TensorBoard shows as Markdown.
+
+        Its errors are those of `add_scalar`.
+        """
+
     def add_scalar_series(
         self,
         tag: str,
@@ -201,7 +259,28 @@ class EventWriter:
         wall_times: Any = None,
         *,
         run: str | None = None,
-    ) -> None: ...
+    ) -> None:
+        """Logs a whole series of numbers.
+
+        Args:
+            tag: Their name.
+            steps: Their steps: an array, series or sequence of integers, shape (n,).
+            values: The numbers: an array, series or sequence of floats or integers, shape (n,).
+            wall_times: Their times in seconds since the epoch, shape (n,); now if left out.
+            run: A directory below the logdir; the logdir itself if left out.
+
+        Raises:
+            InvalidEventError: The shapes differ, or something is no number.
+            OSError: Records could not be written. They are kept and tried again.
+
+        Examples:
+            >>> import numpy as np, tfruns_rs as tfr
+            >>> with tfr.EventWriter(tmp_path / "series") as writer:
+            ...     writer.add_scalar_series("loss", np.arange(4), np.array([1.0, 0.5, 0.25, 0.125]))
+            >>> tfr.collect_events(tmp_path / "series", type="scalar")["value"].to_list()
+            [1.0, 0.5, 0.25, 0.125]
+        """
+
     def add_values(
         self,
         values: list[tuple[str, str, bytes]],
@@ -220,18 +299,57 @@ class EventWriter:
         epoch: int | None,
         call: int,
     ) -> None: ...
-    def flush(self) -> None: ...
-    def sync(self) -> None: ...
-    def close(self) -> None: ...
-    def next_step(self, *, increment: bool = True) -> int: ...
-    def set_next_step(self, step: SupportsIndex, /) -> int: ...
-    def stats(self) -> _WriterStats: ...
+    def flush(self) -> None:
+        """Returns when all that this process logged before is in its files: a barrier.
+
+        Raises:
+            OSError: It could not be written. It is kept and tried again.
+        """
+
+    def sync(self) -> None:
+        """Flushes, and waits until the files are on the disk.
+
+        Raises:
+            OSError: What was not written yet could not be.
+        """
+
+    def close(self) -> None:
+        """Flushes and ends the writer. A second call does nothing.
+
+        Raises:
+            OSError: What was not written yet could not be.
+        """
+
+    def next_step(self, *, increment: bool = True) -> int:
+        """The next managed step, which it uses up unless told otherwise."""
+
+    def set_next_step(self, step: SupportsIndex, /) -> int:
+        """Makes a step the next managed one; returns what would have been."""
+
+    def stats(self) -> _WriterStats:
+        """The counters: events, bytes, batches, waits, errors, and what sharing came to.
+
+        Examples:
+            >>> import tfruns_rs as tfr
+            >>> with tfr.EventWriter(tmp_path / "counted") as writer:
+            ...     writer.add_scalar("loss", 0.5, 0)
+            ...     writer.flush()
+            ...     writer.stats()["events"]
+            1
+        """
+
     @property
-    def logdir(self) -> str: ...
+    def logdir(self) -> str:
+        """Where the writer's runs are: an absolute path."""
+
     @property
-    def files(self) -> list[str]: ...
+    def files(self) -> list[str]:
+        """The event files written now, one a run."""
+
     @property
-    def closed(self) -> bool: ...
+    def closed(self) -> bool:
+        """Whether the writer is closed."""
+
     def __enter__(self) -> Self: ...
     def __exit__(self, *_exception: object) -> None: ...
     def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, Any]]: ...
