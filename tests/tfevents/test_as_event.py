@@ -1,6 +1,8 @@
 from datetime import UTC, datetime
 
+import matplotlib.figure
 import numpy as np
+import PIL.Image
 import pytest
 
 import tfruns_rs as tfr
@@ -40,6 +42,12 @@ def test_numbers_are_scalars(leaf):
     (event,) = tfr.as_event({"a": leaf}, 0, 0)
     assert event.summary.plugin == "scalars"
     assert parse(event.summary).simple_value == float(np.asarray(leaf).item())
+
+
+def test_pictures_are_images():
+    picture, figure = PIL.Image.new("L", (4, 3)), matplotlib.figure.Figure()
+    for leaf in (picture, figure):
+        assert tfr.as_event({"a": leaf}, 0, 0)[0].summary == tfr.summary_image(leaf, tag="a")
 
 
 def test_strings_are_text():

@@ -107,6 +107,17 @@ def test_broken_wav(broken):
             tfr.summary_audio(audio)
 
 
+def test_bytes_of_any_class_and_rates_of_any_library():
+    wav = a_wav()
+    for audio in (bytearray(wav), memoryview(wav), (wav,)):
+        assert tfr.summary_audio(audio) == tfr.summary_audio(wav)
+    sound = np.zeros((1, 4, 1))
+    for rate in (np.int64(8000), 8000.0):
+        assert tfr.summary_audio(sound, sample_rate=rate) == tfr.summary_audio(sound, sample_rate=8000)
+    with pytest.raises(InvalidEventError, match="`sample_rate` is for arrays"):
+        tfr.summary_audio(wav, sample_rate=8000)
+
+
 def test_wrong_arguments():
     for audio in ([], [1]):
         with pytest.raises(InvalidEventError, match="must hold WAV files"):

@@ -2,6 +2,7 @@ import asyncio
 import threading
 import time
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -55,6 +56,63 @@ def test_collect_events_takes_a_connection(tmp_path):
     assert frame.schema["tag"] == pl.Categorical
     with pytest.raises(ValueError, match="a connection gives those that are new"):
         tfr.collect_events(connection, type="scalar", restarts="last")
+
+
+KINDS = ("histogram", "text", "image", "audio", "tensor", "hparams")
+
+
+def log_every_kind(i):
+    tfr.log_event(
+        {
+            "histogram": tfr.summary_histogram([i, i + 1]),
+            "text": f"text {i}",
+            "image": tfr.summary_image(np.zeros((1, 2, 3, 1))),
+            "audio": tfr.summary_audio(np.zeros((1, 4, 1))),
+            "tensor": tfr.summary_tensor([i]),
+            "hparams": [tfr.summary_hparams(i=i)],
+            "scalar": i,
+        },
+        step=i,
+    )
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_kinds_of_values_one_at_a_time(tmp_path, kind):
+    for run in ("a", "b"):
+        with tfr.with_logdir(tmp_path / run):
+            for i in range(3):
+                log_every_kind(i)
+    connection = tfr.events_logdir(tmp_path)
+    everything = tfr.collect_events(tmp_path, type=kind)
+    found = [connection.collect(n, kind) for n in (1, 4, 4)]
+    assert [frame.height for frame in found] == [1, 4, 1]
+    assert pl.concat(found).equals(everything)
+    with tfr.with_logdir(tmp_path / "a"):
+        log_every_kind(3)
+    later = connection.collect(5, kind)
+    assert later["step"].to_list() == [3]
+    assert later["run"].item().startswith("a")
+    empty = connection.collect(type=kind)
+    assert (empty.height, empty.schema) == (0, everything.schema)
+
+
+def test_iteration_gives_each_event_once(tmp_path):
+    with tfr.with_logdir(tmp_path), tfr.events_logdir(tmp_path) as connection:
+        assert list(connection) == []
+        for i in range(2500):
+            tfr.log_event(x=i)
+        first = next(connection)
+        assert first["what"] == "file_version"
+        assert [tfr.value(event) for event in connection] == list(range(2500))
+        assert list(connection) == []
+        assert connection.collect(type="scalar").height == 2500  # another question
+        tfr.log_event(x=-1, step=2500)
+        assert [event["step"] for event in connection] == [2500]
+    assert repr(connection) == f"<EventsLogdir: {tmp_path}, closed>"
+    with pytest.raises(ValueError, match="the connection is closed"):
+        connection.collect()
+    with pytest.raises(ValueError, match="the connection is closed"):
+        next(connection)
 
 
 def test_a_question_takes_nothing_from_another(tmp_path):

@@ -105,6 +105,17 @@ def test_wrong_data(data):
         tfr.summary_histogram(data)
 
 
+def test_masked_values_are_not_counted_unasked():
+    data = np.ma.masked_array([1.0, 2.0, 3.0], mask=[0, 0, 1])
+    with pytest.raises(InvalidEventError, match="`data` is a masked array"):
+        tfr.summary_histogram(data)
+    assert table(tfr.summary_histogram(data.compressed()))[:, 2].sum() == 2
+
+
+def test_buckets_of_numpy():
+    assert tfr.summary_histogram([1, 2], buckets=np.int64(3)) == tfr.summary_histogram([1, 2], buckets=3)
+
+
 def test_wrong_plugin():
     with pytest.raises(InvalidEventError, match="Plugin name should be 'histograms'"):
         tfr.summary_histogram([1], metadata=tfr.summary_metadata("scalars"))

@@ -1,3 +1,4 @@
+import argparse
 import pickle
 import re
 
@@ -268,6 +269,10 @@ def test_descriptions_are_values():
         (lambda: tfr.hparams_hparam("a", "adam"), "sequence or an interval"),
         (lambda: tfr.hparams_hparam("a", {"min": 1, "max": 2}), "`min_value` and `max_value`"),
         (lambda: tfr.hparams_hparam("a", {"min_value": 2, "max_value": 1}), "ends before it begins"),
+        (lambda: tfr.hparams_hparam("a", {"min_value": float("nan"), "max_value": 1}), "must not have NaN"),
+        (lambda: tfr.hparams_hparam("a", display_name=3), "`display_name` must be a string or None"),
+        (lambda: tfr.hparams_metric("a", 3), "`group` must be a string or None"),
+        (lambda: tfr.log_hparams(argparse.Namespace(a=1)), r"vars\(\) makes a mapping"),
         (lambda: tfr.hparams_metric("a", dataset_type="test"), "Unknown dataset type"),
         (lambda: tfr.summary_hparams_config([1], []), r"`hparams` must be a list of what hparams_hparam\(\)"),
         (lambda: tfr.summary_hparams_config([], tfr.hparams_metric("a")), "`metrics` must be a list"),

@@ -149,9 +149,38 @@ def test_wrong_arguments():
         tfr.summary_image(b"jpeg", width=8, height=8, colorspace=7)
     with pytest.raises(InvalidEventError, match="are for encoded images"):
         tfr.summary_image(np.zeros((1, 2, 2, 1)), width=2)
-    for images in ([], [1], [np.zeros((2, 2))]):
+    for images in ([], [a_png(), 1]):
         with pytest.raises(InvalidEventError, match="must hold PNGs"):
             tfr.summary_image(images)
+    for images in ([1], [np.zeros((2, 2))]):
+        with pytest.raises(InvalidEventError, match="Expected an array with dimensions"):
+            tfr.summary_image(images)
+    for other in ("a.png", None, object()):
+        with pytest.raises(InvalidEventError, match="`img` must be an array, an encoded image"):
+            tfr.summary_image(other)
+
+
+def test_lists_of_anything_that_is_an_image():
+    picture, png = PIL.Image.new("L", (4, 3), 51), a_png("L", (4, 3))
+    assert strings(tfr.summary_image([picture, png]))[:2] == [b"4", b"3"]
+    assert len(strings(tfr.summary_image((picture, picture, png), max_outputs=2))) == 2 + 2
+    arrays = [np.zeros((3, 4, 1), np.uint8)] * 2
+    assert tfr.summary_image(arrays) == tfr.summary_image(np.stack(arrays))
+    assert tfr.summary_image(bytearray(png)) == tfr.summary_image(memoryview(png)) == tfr.summary_image(png)
+    assert strings(tfr.summary_image([b"jpeg"], width=8, height=np.int64(9), colorspace=3)) == [
+        b"8",
+        b"9",
+        b"jpeg",
+    ]
+    with pytest.raises(InvalidEventError, match="`img` is no PNG"):
+        tfr.summary_image([png, b"jpeg"])
+
+
+def test_a_warning_points_at_the_caller():
+    for images in (np.full((1, 2, 2, 1), 2.0), [np.full((2, 2, 1), 2.0)]):
+        with pytest.warns(UserWarning, match="are clipped") as caught:
+            tfr.summary_image(images)
+        assert caught[0].filename == __file__
 
 
 def test_a_class_can_be_registered():

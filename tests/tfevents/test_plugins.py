@@ -4,6 +4,7 @@ import io
 
 import numpy as np
 import PIL.Image
+import polars as pl
 import pytest
 from google.protobuf import json_format, text_format
 from tensorboard.compat.proto import config_pb2, graph_pb2
@@ -62,6 +63,7 @@ def test_pr_curve_with_weights():
         (([2, 0], [1.0, 0]), "0 and 1"),
         (([1, 0], [1.5, 0]), "from 0 to 1"),
         (([1, 0], [np.nan, 0]), "from 0 to 1"),
+        (([], []), "must not be empty"),
         ((["a"], [1.0]), "`labels` must hold real numbers"),
     ],
 )
@@ -71,6 +73,9 @@ def test_wrong_pr_curve(arguments, message):
     for thresholds in (1, 2.5):
         with pytest.raises(InvalidEventError, match="`num_thresholds` must"):
             tfr.summary_pr_curve([1], [1.0], num_thresholds=thresholds)
+    for weights in ([-1, 1], [1, np.nan]):
+        with pytest.raises(InvalidEventError, match="`weights` must be finite"):
+            tfr.summary_pr_curve([1, 0], [1.0, 0], weights=weights)
     with pytest.raises(InvalidEventError, match="broadcast"):
         tfr.summary_pr_curve([1, 0], [1.0, 0], weights=[1, 2, 3])
 
@@ -111,6 +116,12 @@ def test_mesh_content():
         ({"vertices": None}, "must have `vertices`"),
         ({"faces": np.zeros((1, 2, 3))}, "`faces` must be whole numbers"),
         ({"colors": np.full((1, 4, 3), 256)}, "from 0 to 255"),
+        ({"colors": np.zeros((1, 5, 3), int)}, "`colors` must fit `vertices`"),
+        ({"faces": np.zeros((2, 2, 3), int)}, "`faces` must fit `vertices`"),
+        ({"faces": [[[0, 1, 4]]]}, "`faces` must be indices of vertices, from 0 to 3"),
+        ({"faces": [[[0, 1, -1]]]}, "`faces` must be indices of vertices"),
+        ({"config": {"camera": object()}}, "`config` must be a mapping that JSON can hold"),
+        ({"config": [1]}, "`config` must be"),
         ({"name": ""}, "`name` must be"),
     ],
 )
@@ -149,6 +160,12 @@ def test_custom_scalars(logdir):
 def test_wrong_layout(layout):
     with pytest.raises(InvalidEventError, match="must be"):
         tfr.summary_custom_scalars(layout)
+
+
+@pytest.mark.parametrize("closed", ["losses", ["others"]])
+def test_wrong_closed(closed):
+    with pytest.raises(InvalidEventError, match="`closed` must be a list of categories"):
+        tfr.summary_custom_scalars({"losses": {"all": ["loss.*"]}}, closed=closed)
 
 
 # --- graphs
@@ -217,6 +234,8 @@ def test_wrong_video():
             tfr.summary_video(np.zeros(shape))
     with pytest.raises(InvalidEventError, match="must be uint8"):
         tfr.summary_video(np.zeros((1, 2, 2, 3), int))
+    with pytest.raises(InvalidEventError, match="`frames` must be at most 65535 pixels"):
+        tfr.summary_video(np.zeros((1, 70_000, 1, 3), np.uint8))
     for fps in (0, 101, "4"):
         with pytest.raises(InvalidEventError, match="`fps` must"):
             tfr.summary_video(np.zeros((1, 2, 2, 3)), fps=fps)
@@ -241,6 +260,16 @@ def test_embedding(logdir):
     np.testing.assert_array_equal(np.fromfile(logdir / words.tensor_path, "<f4").reshape(5, 3), vectors)
     assert (logdir / words.metadata_path).read_text().splitlines()[:2] == ["word\tn", "a\t0"]
     assert (logdir / read.embeddings[0].metadata_path).read_text().splitlines() == ["a b", "c d", "e", "f"]
+
+
+def test_labels_of_a_frame_and_a_configuration_of_others(logdir):
+    others = 'model_checkpoint_path: "m"\nembeddings {\ntensor_name: "theirs"\ntensor_path: "t"\n}\n'
+    (logdir / "projector_config.pbtxt").write_text(others)
+    config = tfr.log_embedding(np.zeros((2, 3)), labels=pl.DataFrame({"word": ["a", "b"], "n": [1, 2]}))
+    read = text_format.Parse(config.read_text(), projector_config_pb2.ProjectorConfig())
+    assert read.model_checkpoint_path == "m"
+    assert [embedding.tensor_name for embedding in read.embeddings] == ["theirs", "embedding"]
+    assert (logdir / "embedding.tsv").read_text() == "word\tn\na\t1\nb\t2\n"
 
 
 def test_wrong_embedding():

@@ -41,6 +41,13 @@ def test_conversion(name, dtype):
     assert tensor_util.make_ndarray(parse(tfr.summary_tensor([[1, 2]], dtype=name)).tensor).dtype == dtype
 
 
+def test_types_of_numpy():
+    for dtype in (np.float32, np.dtype("f4"), "float32"):
+        assert tfr.summary_tensor([1, 2], dtype=dtype) == tfr.summary_tensor([1, 2], dtype="float")
+    with pytest.raises(InvalidEventError, match="none of numpy's"):
+        tfr.summary_tensor([1, 2], dtype=object())
+
+
 @pytest.mark.parametrize("x", [["a", "b"], [b"a", b"b"], np.array(["a", "b"], object), np.array(["a", "b"])])
 def test_strings(x):
     tensor = parse(tfr.summary_tensor(x)).tensor

@@ -140,6 +140,10 @@ def test_columns_cells_and_frames(tmp_path):
     scalars = tfr.collect_events(tmp_path, type="scalar", columns=["summary"])
     assert tfr.value(scalars) == 1
     assert tfr.value(summaries.clear(), as_list=True) == []
+    assert tfr.value(summaries.row(1, named=True)) == "text"
+    assert tfr.value(every.row(-1, named=True)) == "text"
+    with pytest.raises(InvalidEventError, match=r"collect\(\) it first"):
+        tfr.value(summaries.lazy())
 
 
 @pytest.mark.parametrize("wrong", [1, "text", None, pl.Series([1]), pl.DataFrame({"a": [1]}), {"a": 1}])

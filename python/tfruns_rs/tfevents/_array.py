@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,11 @@ def as_array(x: Any, argument: str) -> tuple[NDArray[Any], str]:
     """
     import numpy as np
 
+    if isinstance(x, np.ma.MaskedArray):
+        raise InvalidEventError(
+            f"`{argument}` is a masked array; say what becomes of the rest: compressed() leaves it out, "
+            "filled() gives it a value."
+        )
     if hasattr(x, "detach"):
         x = x.detach().cpu()
         if str(x.dtype) == "torch.bfloat16":
@@ -51,8 +57,27 @@ def as_numbers(x: Any, argument: str) -> tuple[NDArray[Any], str]:
     """
     array, dtype = as_array(x, argument)
     if array.dtype.kind not in "biuf":
-        raise InvalidEventError(f"`{argument}` must hold real numbers, not {dtype}.")
+        held = type(x).__name__ if array.dtype.kind == "O" and array.ndim == 0 else dtype
+        raise InvalidEventError(f"`{argument}` must hold real numbers, not {held}.")
     return array, dtype
+
+
+def as_whole(argument: str, value: Any, lowest: int, highest: int) -> int:
+    """A whole number of Python's, numpy's or another library's making; a float will do if it is one.
+
+    Raises:
+        InvalidEventError: It is none, or not from `lowest` to `highest`.
+    """
+    try:
+        whole: Any = int(value) if isinstance(value, float) and value.is_integer() else value
+        number = operator.index(whole)
+    except TypeError:
+        number = lowest - 1
+    if not lowest <= number <= highest:
+        raise InvalidEventError(
+            f"`{argument}` must be a whole number from {lowest} to {highest}, not {value!r}."
+        )
+    return number
 
 
 def memory(array: NDArray[Any], *, ordered: bool = True) -> memoryview:

@@ -30,6 +30,11 @@ def summary_custom_scalars(layout: Layout, *, closed: Sequence[str] = ()) -> Sum
     """
     if not isinstance(layout, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidEventError(f"`layout` must be a mapping of categories, not {type(layout).__name__}.")
+    if isinstance(closed, str) or not set(closed) <= set(layout):
+        raise InvalidEventError(
+            f"`closed` must be a list of categories of the layout, {', '.join(map(repr, layout))}; "
+            f"got {closed!r}."
+        )
     categories: list[tuple[str, bool, list[tuple[str, Any]]]] = []
     for title, charts in layout.items():
         if not isinstance(title, str) or not isinstance(charts, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]

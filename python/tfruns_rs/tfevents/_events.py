@@ -47,8 +47,8 @@ class Event(Frozen):
 def as_event(x: Any, step: int, wall_time: float, *, name: tuple[str, ...] = (".",)) -> list[Event]:
     """Turn an object into events: what `log_event` does with its arguments.
 
-    Numbers become scalars, strings text, mappings runs (their keys are the run's name, the innermost key is
-    the tag), summaries stay what they are. Lists may hold summaries.
+    Numbers become scalars, strings text, matplotlib figures and PIL images images, mappings runs (their keys
+    are the run's name, the innermost key is the tag), summaries stay what they are. Lists may hold summaries.
 
     To log objects of a class of your own, either give it a method `__tfevents_summary__(self)` that returns
     a summary (or whatever else can be logged), or register a function for a class that you can't change;
@@ -76,9 +76,13 @@ def as_event(x: Any, step: int, wall_time: float, *, name: tuple[str, ...] = (".
         return as_event(x.__tfevents_summary__(), step, wall_time, name=name)
     if hasattr(x, "__float__"):
         return [_event(summary_scalar(as_float(x)), step, wall_time, name)]
+    from tfruns_rs.tfevents._image import is_picture, summary_image
+
+    if is_picture(x):
+        return [_event(summary_image(x), step, wall_time, name)]
     raise InvalidEventError(
         f"Can't log {'None' if x is None else f'an object of class {type(x).__name__}'}{_at(name)}. "
-        "Expected a number, a string, a summary_*() or a mapping of those; "
+        "Expected a number, a string, a figure, a summary_*() or a mapping of those; "
         "as_event.register() teaches further classes."
     )
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from tfruns_rs import _core
+from tfruns_rs.tfevents._kinds import VALUE_KINDS, events_of_kind, kind_frame
 from tfruns_rs.tfevents._read import (
+    KINDS,
     check_choice,
     check_columns,
+    flush_own_writers,
     name_filter,
     resolve_logdirs,
     step_ranges,
@@ -16,11 +19,14 @@ from tfruns_rs.tfevents._read import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import polars as pl
 
+    from tfruns_rs.tfevents._kinds import ValueKind
     from tfruns_rs.tfevents._read import Kind, Logdirs, Names, OnCorrupt, Steps
+
+_EVENTS_AT_A_TIME = 1000
 
 
 class FileChange(NamedTuple):
@@ -44,7 +50,9 @@ class EventsLogdir:
     """A connection to a logdir: every `collect` goes on where the last one of its kind stopped.
 
     Each question (type, filters and columns) has a position of its own, so one never takes away what another
-    asks for. Made by `events_logdir`.
+    asks for. So has iteration: it gives each event that is new, as a mapping of the columns of
+    `collect_events(type="any")`, ends when there is none, and goes on with those that came since when it is
+    started again. A context manager that closes the connection. Made by `events_logdir`.
 
     Attributes:
         changes: The files that were replaced, truncated or deleted since the connection was made.
@@ -54,6 +62,8 @@ class EventsLogdir:
         self._logdirs = resolve_logdirs(logdir)
         self._positions: dict[str, dict[str, _Position]] = {}
         self.changes: list[FileChange] = []
+        self._events: Iterator[dict[str, Any]] = iter(())
+        self._is_closed = False
         _core.list_event_files(self._logdirs, fold=False)
 
     @property
@@ -61,10 +71,34 @@ class EventsLogdir:
         """The event files there are now, in the order in which they are read."""
         return _core.list_event_files(self._logdirs, fold=False).paths
 
+    def __repr__(self) -> str:
+        return f"<EventsLogdir: {', '.join(self._logdirs)}{', closed' if self._is_closed else ''}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends the connection: nothing can be collected any more. No file is held open between calls."""
+        self._is_closed = True
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> dict[str, Any]:
+        event = next(self._events, None)
+        if event is None:
+            frame = self._collect("iteration", _EVENTS_AT_A_TIME, "any")
+            self._events = frame.iter_rows(named=True)
+            event = next(self._events)
+        return event
+
     def collect(
         self,
         n: int | None = None,
-        type: Kind = "any",  # noqa: A002 - as collect_events
+        type: Kind | ValueKind = "any",  # noqa: A002 - as collect_events
         *,
         run: Names | None = None,
         tag: Names | None = None,
@@ -74,33 +108,71 @@ class EventsLogdir:
     ) -> pl.DataFrame:
         """Collects what is new, in the form of `collect_events`; its arguments mean the same.
 
-        A record that is not wholly there yet is left for the next time.
-        """
-        import polars as pl
+        What this process has logged until now is written first. A record that is not wholly there yet is left
+        for the next time.
 
-        check_choice("type", type, ("any", "summary", "scalar"))
+        Raises:
+            ValueError: An argument makes no sense, or the connection is closed.
+        """
+        check_choice("type", type, (*KINDS, *VALUE_KINDS))
         check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
         if n is not None and n <= 0:
             raise ValueError("`n` must be positive or None")
+        question = repr((type, run, tag, step, columns))
+        return self._collect(
+            question, n, type, run=run, tag=tag, step=step, columns=columns, on_corrupt=on_corrupt
+        )
+
+    def _collect(
+        self,
+        question: str,
+        n: int | None,
+        type: Kind | ValueKind,  # noqa: A002 - as collect_events
+        *,
+        run: Names | None = None,
+        tag: Names | None = None,
+        step: Steps | None = None,
+        columns: Sequence[str] = (),
+        on_corrupt: OnCorrupt = "warn",
+    ) -> pl.DataFrame:
+        """Collects what is new to a question."""
+        import polars as pl
+
+        if self._is_closed:
+            raise ValueError("the connection is closed; events_logdir() makes another")
+        flush_own_writers()
         wanted = check_columns(columns, several=len(self._logdirs) > 1)
-        positions = self._positions.setdefault(repr((type, run, tag, step, wanted)), {})
+        kind = type if type in VALUE_KINDS else None
+        positions = self._positions.setdefault(question, {})
         files = _core.list_event_files(self._logdirs, "source" in wanted)
         takes = None if run is None else name_filter(run)
         starts = self._starts(files, positions, takes)
         files = files.resume(starts)
         stream, report = _core.read_events(
             files,
-            type,
-            wanted,
+            "summary" if kind else type,
+            [*wanted, "file", "offset"] if kind else wanted,
             tag_filter=None if tag is None else name_filter(tag),
             steps=None if step is None else step_ranges(step),
-            limit=n,
+            limit=None if kind else n,
         )
+        before = dict(positions)
         for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):
             if end is not None:
                 positions[path] = _Position(identity, end)
         tell_losses(report, on_corrupt)
-        return pl.DataFrame(stream)
+        frame = pl.DataFrame(stream)
+        if kind is None:
+            return frame
+        rows, rest = events_of_kind(frame, kind, n)
+        if rest is not None:  # the next time begins with the first event that was not taken
+            at, offset = files.paths.index(rest[0]), rest[1]
+            positions[rest[0]] = _Position(files.ids[at], offset)
+            for path in files.paths[at + 1 :]:
+                positions.pop(path, None)
+                if path in before:
+                    positions[path] = before[path]
+        return kind_frame(rows, kind, wanted)
 
     def _starts(
         self, files: _core.EventFiles, positions: dict[str, _Position], takes: object
@@ -150,6 +222,8 @@ def events_logdir(logdir: Logdirs | EventsLogdir | None = None) -> EventsLogdir:
         >>> paths = tfr.write_events(pl.DataFrame(row), logdir)
         >>> [connection.collect(type="scalar").height for _ in range(2)]
         [1, 0]
+        >>> [event["what"] for event in connection]
+        ['file_version', 'summary']
     """
     return logdir if isinstance(logdir, EventsLogdir) else EventsLogdir(logdir)
 
@@ -211,7 +285,7 @@ class Follow:
 
 def follow(
     logdir: Logdirs | EventsLogdir | None = None,
-    type: Kind = "scalar",  # noqa: A002 - as collect_events
+    type: Kind | ValueKind = "scalar",  # noqa: A002 - as collect_events
     *,
     run: Names | None = None,
     tag: Names | None = None,

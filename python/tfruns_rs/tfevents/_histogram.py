@@ -4,8 +4,7 @@ import warnings
 from typing import Any
 
 from tfruns_rs import _core
-from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents._array import as_numbers, memory
+from tfruns_rs.tfevents._array import as_numbers, as_whole, memory
 from tfruns_rs.tfevents._metadata import SummaryMetadata, metadata_field
 from tfruns_rs.tfevents._summary import Summary, check_tag
 
@@ -35,10 +34,7 @@ def summary_histogram(
     Raises:
         InvalidEventError: `data` holds no real numbers, or `buckets` is no whole number from 0 on.
     """
-    if not isinstance(buckets, int) or not 0 <= buckets <= _MOST_BUCKETS:  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise InvalidEventError(
-            f"`buckets` must be a whole number from 0 to {_MOST_BUCKETS}, not {buckets!r}."
-        )
+    buckets = as_whole("buckets", buckets, 0, _MOST_BUCKETS)
     array, dtype = as_numbers(data, "data")
     tensor, content, (nan, positive, negative) = _core.encode_histogram(
         memory(array, ordered=False), dtype, buckets

@@ -100,12 +100,15 @@ def hparams_hparam(
         InvalidEventError: The domain is empty, mixed, or none of those.
     """
     _check_name("name", name)
+    _check_texts(display_name=display_name, description=description)
     if isinstance(domain, Mapping):
         if set(domain) != {"min_value", "max_value"}:
             raise InvalidEventError(
                 f"An interval has a `min_value` and `max_value`; the domain of {name!r} has {sorted(domain)}."
             )
         low, high = (_number(f"{key} of {name!r}", domain[key]) for key in ("min_value", "max_value"))
+        if math.isnan(low) or math.isnan(high):
+            raise InvalidEventError(f"The interval of {name!r} must not have NaN for an end.")
         if not low <= high:
             raise InvalidEventError(f"The interval of {name!r} ends before it begins: {low} to {high}.")
         return HParam(name, None, (low, high), display_name, description)
@@ -142,6 +145,7 @@ def hparams_metric(
         InvalidEventError: Another `dataset_type`, or no tag.
     """
     _check_name("tag", tag)
+    _check_texts(group=group, display_name=display_name, description=description)
     if dataset_type not in _DATASET_TYPES:
         raise InvalidEventError(
             f"Unknown dataset type: {dataset_type!r}; expected 'training', 'validation' or 'unknown'."
@@ -310,7 +314,8 @@ def flat_hparams(*mappings: Mapping[str, Any]) -> dict[str, Scalar]:
     for mapping in mappings:
         if not isinstance(mapping, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidEventError(
-                f"Hyperparameters must be given by name, not as {type(mapping).__name__}."
+                f"Hyperparameters must be given by name, not as {type(mapping).__name__}; vars() makes a "
+                "mapping of an argparse.Namespace or an object."
             )
         add("", mapping)
     return flat
@@ -357,6 +362,12 @@ def _time(argument: str, seconds: float | None) -> float:
 def _check_name(argument: str, name: Any) -> None:
     if not isinstance(name, str) or not name:
         raise InvalidEventError(f"`{argument}` must be a non-empty string, not {name!r}.")
+
+
+def _check_texts(**texts: Any) -> None:
+    for argument, text in texts.items():
+        if not isinstance(text, str | None):
+            raise InvalidEventError(f"`{argument}` must be a string or None, not {type(text).__name__}.")
 
 
 def _check_all(argument: str, maker: str, items: Any, kind: type) -> None:

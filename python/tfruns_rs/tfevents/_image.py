@@ -7,13 +7,14 @@ from typing import Any
 
 from tfruns_rs import _core
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents._array import as_array, memory
+from tfruns_rs.tfevents._array import as_array, as_whole, memory
 from tfruns_rs.tfevents._metadata import SummaryMetadata, metadata_field
 from tfruns_rs.tfevents._summary import Summary, check_tag
 
 _RANK = 4
 _MOST_CHANNELS = 4
 _LONGEST_SIDE = 2**31 - 1
+_LAST_COLORSPACE = 6
 
 
 @singledispatch
@@ -36,16 +37,14 @@ def summary_image(
         img: One of
 
             - an array or tensor of shape (batch, height, width, channels), uint8, or floating from 0 to 1,
-            with 1 (gray),
-              2 (gray and alpha), 3 (RGB) or 4 (RGBA) channels. Floats outside of 0 to 1 are clipped, with a
-              warning;
+              with 1 (gray), 2 (gray and alpha), 3 (RGB) or 4 (RGBA) channels. Floats outside of 0 to 1 are
+              clipped, with a warning;
             - bytes: an encoded image. A PNG is checked and says its size itself; for other encodings that
-            TensorBoard's
-              viewer knows (JPEG, GIF) give `width`, `height` and `colorspace`; then the bytes are not
-              looked at;
-            - a list of PNGs, as one batch;
+              TensorBoard's viewer knows (JPEG, GIF) give `width`, `height` and `colorspace`; then the bytes
+              are not looked at;
             - a PIL image;
-            - a matplotlib figure, drawn at its own size, or at `width` and `height`.
+            - a matplotlib figure, drawn at its own size, or at `width` and `height`;
+            - a list of encoded images, PIL images or figures, as one batch.
         max_outputs: How many images of a batch to take at most; None for all.
         width: Pixels; see `img`.
         height: Pixels; see `img`.
@@ -57,31 +56,22 @@ def summary_image(
         InvalidEventError: An array of another shape or type, an empty batch, a broken PNG, or metadata of
             another plugin.
     """
-    if hasattr(img, "savefig"):
-        image = _figure_png(img, width, height)
-        return summary_image(image, metadata=metadata, tag=tag)
-    if hasattr(img, "getbands") and hasattr(img, "save"):
-        image = _picture_png(img)
-        return summary_image(image, metadata=metadata, tag=tag)
+    if (png := _drawn(img, width, height)) is not None:
+        return summary_image(png, metadata=metadata, tag=tag)
     if (width, height, colorspace) != (None, None, None):
         raise InvalidEventError(
             "`width`, `height` and `colorspace` are for encoded images; an array has them itself."
         )
-    array, dtype = as_array(img, "img")
-    shape = _check_batch(array, dtype)
-    if max_outputs is not None:
-        array = array[: _check_max_outputs(max_outputs)]
-        shape = (len(array), *shape[1:])
-    fields, clipped = _core.encode_images(memory(array), dtype, shape, metadata_field(metadata, "images"))
-    if clipped:
-        warnings.warn("values of an image outside of 0 to 1 (or NaN) are clipped", stacklevel=3)
-    return Summary(check_tag(tag), "images", fields)
+    return _of_array(img, max_outputs, metadata, tag)
 
 
 @summary_image.register(bytes)
+@summary_image.register(bytearray)
+@summary_image.register(memoryview)
 def _(
     img: bytes,
     *,
+    max_outputs: int | None = None,
     width: int | None = None,
     height: int | None = None,
     colorspace: int | None = None,
@@ -89,65 +79,117 @@ def _(
     tag: str | None = None,
 ) -> Summary:
     field = metadata_field(metadata, "images")
+    _check_max_outputs(max_outputs, 1)
     if width is None or height is None or colorspace is None:
-        own_width, own_height, channels, _, _ = _core.decode_png(img)
+        own_width, own_height, channels = _png_size(bytes(img))
         if (width or own_width, height or own_height) != (own_width, own_height):
             raise InvalidEventError(
                 f"The PNG is {own_width} wide and {own_height} high, not {width} and {height}."
             )
         width, height, colorspace = own_width, own_height, colorspace or channels
-    for name, value, most in (
-        ("width", width, _LONGEST_SIDE),
-        ("height", height, _LONGEST_SIDE),
-        ("colorspace", colorspace, 6),
-    ):
-        if not isinstance(value, int) or not 0 < value <= most:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise InvalidEventError(f"`{name}` must be a whole number from 1 to {most}, not {value!r}.")
-    return Summary(check_tag(tag), "images", _core.encode_image(img, width, height, colorspace, field))
+    width = as_whole("width", width, 1, _LONGEST_SIDE)
+    height = as_whole("height", height, 1, _LONGEST_SIDE)
+    colorspace = as_whole("colorspace", colorspace, 1, _LAST_COLORSPACE)
+    return Summary(check_tag(tag), "images", _core.encode_image(bytes(img), width, height, colorspace, field))
 
 
 @summary_image.register(list)
+@summary_image.register(tuple)
 def _(
     img: list[Any],
     *,
     max_outputs: int | None = None,
+    width: int | None = None,
+    height: int | None = None,
+    colorspace: int | None = None,
     metadata: SummaryMetadata | None = None,
     tag: str | None = None,
 ) -> Summary:
-    if not img or not all(isinstance(image, bytes) for image in img):
-        raise InvalidEventError(
-            "A list of images must hold PNGs, as bytes, and at least one; or pass an array."
-        )
     field = metadata_field(metadata, "images")
-    images: list[bytes] = img if max_outputs is None else img[: _check_max_outputs(max_outputs)]
-    sizes = [_core.decode_png(image)[:2] for image in images]
-    width, height = sizes[0]
-    strings = [b"%d" % width, b"%d" % height, *images]
-    return Summary(check_tag(tag), "images", _core.encode_strings(strings, [len(strings)], None, field))
+    drawn = [
+        _drawn(image, width, height) or image for image in img[: _check_max_outputs(max_outputs, len(img))]
+    ]
+    if drawn and not any(isinstance(image, bytes | bytearray | memoryview) for image in drawn):
+        return _of_array(img, max_outputs, metadata, tag)
+    if not drawn or not all(isinstance(image, bytes | bytearray | memoryview) for image in drawn):
+        raise InvalidEventError(
+            "A list of images, as `img`, must hold PNGs, as bytes, or pictures, and at least one."
+        )
+    images = [bytes(image) for image in drawn]
+    if width is None or height is None or colorspace is None or drawn[0] is not img[0]:
+        sizes = [_png_size(image) for image in images]
+        width, height, _ = sizes[0]
+    strings = [
+        b"%d" % as_whole("width", width, 1, _LONGEST_SIDE),
+        b"%d" % as_whole("height", height, 1, _LONGEST_SIDE),
+    ]
+    fields = _core.encode_strings([*strings, *images], [2 + len(images)], None, field)
+    return Summary(check_tag(tag), "images", fields)
+
+
+def _of_array(
+    img: Any, max_outputs: int | None, metadata: SummaryMetadata | None, tag: str | None
+) -> Summary:
+    """The summary of an array, called by an implementation of `summary_image`."""
+    array, dtype = as_array(img, "img")
+    if not array.ndim and array.dtype.kind not in "biufc":
+        raise InvalidEventError(
+            "`img` must be an array, an encoded image as bytes, a list of these, a PIL image or a matplotlib "
+            f"figure, not {type(img).__name__}."
+        )
+    shape = _check_batch(array, dtype)
+    array = array[: _check_max_outputs(max_outputs, len(array))]
+    shape = (len(array), *shape[1:])
+    fields, clipped = _core.encode_images(memory(array), dtype, shape, metadata_field(metadata, "images"))
+    if clipped:
+        warnings.warn("values of an image outside of 0 to 1 (or NaN) are clipped", stacklevel=4)
+    return Summary(check_tag(tag), "images", fields)
+
+
+def _png_size(image: bytes) -> tuple[int, int, int]:
+    """Width, height and channels of a PNG, all of which is looked at."""
+    try:
+        width, height, channels, _, _ = _core.decode_png(image)
+    except InvalidEventError as error:
+        raise InvalidEventError(
+            f"`img` is no PNG ({error}); for other encodings give `width`, `height` and `colorspace`."
+        ) from None
+    return width, height, channels
 
 
 def _check_batch(array: Any, dtype: str) -> tuple[int, int, int, int]:
     shape = tuple(int(dim) for dim in array.shape)
     if len(shape) != _RANK:
         raise InvalidEventError(
-            "Expected an array with dimensions `(batch, height, width, channels)`. "
-            f"Got an array with dimensions `({', '.join(map(str, shape))})`."
+            "Expected an array with dimensions `(batch, height, width, channels)` as `img`. "
+            f"Got an array with dimensions `({', '.join(map(str, shape))})`; None in an index adds an axis."
         )
     if not 1 <= shape[3] <= _MOST_CHANNELS:
         raise InvalidEventError(
-            f"An image must have either 1 (grayscale), 2 (GA), 3 (RGB) or 4 (RGBA) channels, not {shape[3]}."
+            f"`img` must have either 1 (grayscale), 2 (GA), 3 (RGB) or 4 (RGBA) channels, not {shape[3]}."
         )
     if 0 in shape:
-        raise InvalidEventError(f"An image must not be empty; got an array with dimensions `{shape}`.")
+        raise InvalidEventError(f"`img` must not be empty; got an array with dimensions `{shape}`.")
     if dtype not in ("uint8", "bool", "float16", "bfloat16", "float32", "float64"):
-        raise InvalidEventError(f"An image must be uint8, or floating with values from 0 to 1, not {dtype}.")
+        raise InvalidEventError(f"`img` must be uint8, or floating with values from 0 to 1, not {dtype}.")
     return shape
 
 
-def _check_max_outputs(max_outputs: Any) -> int:
-    if not isinstance(max_outputs, int) or max_outputs < 1:
-        raise InvalidEventError(f"`max_outputs` must be a positive whole number, not {max_outputs!r}.")
-    return max_outputs
+def _check_max_outputs(max_outputs: int | None, images: int) -> int:
+    """How many of so many images are taken."""
+    return images if max_outputs is None else as_whole("max_outputs", max_outputs, 1, _LONGEST_SIDE)
+
+
+def _drawn(img: Any, width: int | None, height: int | None) -> bytes | None:
+    """A figure or a picture as PNG; None for all else."""
+    if hasattr(img, "savefig"):
+        return _figure_png(img, width, height)
+    return _picture_png(img) if is_picture(img) else None
+
+
+def is_picture(x: Any) -> bool:
+    """Whether this is a matplotlib figure or a PIL image."""
+    return hasattr(x, "savefig") or (hasattr(x, "getbands") and hasattr(x, "save"))
 
 
 def _figure_png(figure: Any, width: int | None, height: int | None) -> bytes:

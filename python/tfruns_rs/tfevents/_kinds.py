@@ -28,16 +28,15 @@ _PLUGINS: dict[str, tuple[str, str]] = {
 _PNG_HEADER_LEN = 24
 
 
-def kind_frame(frame: pl.DataFrame, kind: ValueKind, n: int | None, extra: list[str]) -> pl.DataFrame:
-    """The rows of a summary frame that are of a kind, with that kind's columns instead of the summary's.
-
-    A value whose data are broken keeps its row, with nulls.
+def events_of_kind(
+    frame: pl.DataFrame, kind: ValueKind, n: int | None
+) -> tuple[pl.DataFrame, tuple[str, int] | None]:
+    """The rows of a summary frame that are of a kind, and where the first event is that was not taken.
 
     Args:
         frame: A summary frame with the columns file and offset.
         kind: The kind.
         n: How many events to take at most.
-        extra: The further columns that were asked for.
     """
     import polars as pl
 
@@ -48,8 +47,25 @@ def kind_frame(frame: pl.DataFrame, kind: ValueKind, n: int | None, extra: list[
         name, form = _PLUGINS[kind]
         wanted = (plugin == name) | ((stored == form) & (plugin == ""))
     rows = frame.filter(wanted)
-    if n is not None:
-        rows = rows.filter(pl.struct("file", "offset").rle_id() < n)
+    if n is None:
+        return rows, None
+    number = rows.select(pl.struct("file", "offset").rle_id()).to_series()
+    rest = rows.filter(number == n).select("file", "offset").head(1).rows()
+    return rows.filter(number < n), rest[0] if rest else None
+
+
+def kind_frame(rows: pl.DataFrame, kind: ValueKind, extra: list[str]) -> pl.DataFrame:
+    """Rows of a kind with that kind's columns instead of the summary's.
+
+    A value whose data are broken keeps its row, with nulls.
+
+    Args:
+        rows: Rows of a summary frame, from `events_of_kind`.
+        kind: The kind.
+        extra: The further columns that were asked for.
+    """
+    import polars as pl
+
     columns = pl.DataFrame(
         [_row(cell, kind) for cell in rows["summary"].to_list()], schema=_schema(kind), orient="row"
     )

@@ -39,7 +39,8 @@ def summary_mesh(
         metadata: From `summary_metadata("mesh", …)`.
 
     Raises:
-        InvalidEventError: An array of another shape or type, or no name.
+        InvalidEventError: An array of another shape or type, faces of vertices that are not there, settings
+            that JSON can't hold, or no name.
 
     Examples:
         >>> import tfruns_rs as tfr
@@ -54,7 +55,8 @@ def summary_mesh(
     if "vertices" not in arrays:
         raise InvalidEventError("A mesh must have `vertices`.")
     kinds = [_KINDS[argument][0] for argument in arrays]
-    settings = json.dumps({} if config is None else dict(config), sort_keys=True)
+    _check_fit(arrays)
+    settings = _settings(config)
     if metadata is None or metadata.display_name is None:
         description = metadata.description if metadata is not None else None
         plugin = metadata.plugin_name if metadata is not None else "mesh"
@@ -67,6 +69,27 @@ def summary_mesh(
         fields = _core.encode_tensor(memory(array), dtype, list(array.shape), None, field)
         summaries.append(Summary(f"{name}_{suffix}", "mesh", fields))
     return summaries
+
+
+def _check_fit(arrays: Mapping[str, Any]) -> None:
+    """Refuses arrays that don't speak of the same points."""
+    batch, points, _ = arrays["vertices"].shape
+    for argument, array in arrays.items():
+        if array.shape[0] != batch or (argument == "colors" and array.shape[1] != points):
+            raise InvalidEventError(
+                f"`{argument}` must fit `vertices`, of shape {arrays['vertices'].shape}; it is of shape "
+                f"{array.shape}."
+            )
+    faces = arrays.get("faces")
+    if faces is not None and faces.size and not (faces.min() >= 0 and faces.max() < points):
+        raise InvalidEventError(f"`faces` must be indices of vertices, from 0 to {points - 1}.")
+
+
+def _settings(config: Mapping[str, Any] | None) -> str:
+    try:
+        return json.dumps({} if config is None else dict(config), sort_keys=True)
+    except (TypeError, ValueError) as error:
+        raise InvalidEventError(f"`config` must be a mapping that JSON can hold: {error}") from error
 
 
 def _check(argument: str, x: Any) -> Any:

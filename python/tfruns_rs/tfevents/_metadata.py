@@ -34,6 +34,8 @@ class SummaryMetadata(Frozen):
         for name, value in (("display_name", display_name), ("description", description)):
             if not isinstance(value, str | None):  # pyright: ignore[reportUnnecessaryIsInstance]
                 raise InvalidEventError(f"`{name}` must be a string or None, not {type(value).__name__}.")
+        if isinstance(plugin_content, bytearray | memoryview):  # pyright: ignore[reportUnnecessaryIsInstance]
+            plugin_content = bytes(plugin_content)
         if not isinstance(plugin_content, bytes | None):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise InvalidEventError(
                 f"`plugin_content` must be bytes or None, not {type(plugin_content).__name__}."

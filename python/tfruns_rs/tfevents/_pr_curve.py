@@ -4,7 +4,7 @@ from typing import Any
 
 from tfruns_rs import _core
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents._array import as_numbers, memory
+from tfruns_rs.tfevents._array import as_numbers, as_whole, memory
 from tfruns_rs.tfevents._metadata import SummaryMetadata, metadata_field
 from tfruns_rs.tfevents._summary import Summary, check_tag
 
@@ -37,21 +37,20 @@ def summary_pr_curve(
         tag: The name to log it under, if it is not given a name in `log_event`.
 
     Raises:
-        InvalidEventError: Shapes that differ, predictions outside of 0 to 1, labels other than 0 and 1, or
-            too few thresholds.
+        InvalidEventError: Shapes that differ, none at all, predictions outside of 0 to 1, labels other than
+            0 and 1, weights below 0, or too few thresholds.
     """
     import numpy as np
 
-    if not isinstance(num_thresholds, int) or not 2 <= num_thresholds <= _MOST_THRESHOLDS:  # pyright: ignore[reportUnnecessaryIsInstance]  # noqa: PLR2004 - both ends
-        raise InvalidEventError(
-            f"`num_thresholds` must be a whole number from 2 to {_MOST_THRESHOLDS}, not {num_thresholds!r}."
-        )
+    num_thresholds = as_whole("num_thresholds", num_thresholds, 2, _MOST_THRESHOLDS)
     truth, _ = as_numbers(labels, "labels")
     guess, _ = as_numbers(predictions, "predictions")
     if truth.shape != guess.shape:
         raise InvalidEventError(
             f"`labels` and `predictions` must be of one shape, not {truth.shape} and {guess.shape}."
         )
+    if not truth.size:
+        raise InvalidEventError("`labels` and `predictions` must not be empty.")
     if not ((truth == 0) | (truth == 1)).all():
         raise InvalidEventError("`labels` must be bools, or 0 and 1.")
     if not ((guess >= 0) & (guess <= 1)).all():
@@ -63,6 +62,8 @@ def summary_pr_curve(
         raise InvalidEventError(
             f"`weights` can't be broadcast from {weight.shape} to {truth.shape}."
         ) from None
+    if not ((weight >= 0) & np.isfinite(weight)).all():
+        raise InvalidEventError("`weights` must be finite, and not negative.")
     bucket = np.floor(guess.reshape(-1) * (num_thresholds - 1)).astype(np.intp)
     positive = truth.reshape(-1).astype(np.float64)
 

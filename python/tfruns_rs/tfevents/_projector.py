@@ -28,7 +28,7 @@ def log_embedding(
     Args:
         embedding: An array or tensor of shape (points, dimensions).
         name: The embedding's name: letters, digits, and any of `_.-`.
-        labels: A label for each point, or columns of labels by name.
+        labels: A label for each point, or columns of labels by name: a mapping, or a frame.
 
     Returns:
         The path of the configuration.
@@ -41,12 +41,12 @@ def log_embedding(
     array, _ = as_numbers(embedding, "embedding")
     if array.ndim != _RANK or 0 in array.shape:
         raise InvalidEventError(f"`embedding` must be of shape (points, dimensions), not {array.shape}.")
-    columns: dict[str, Sequence[Any]] = (
-        {} if labels is None else dict(labels) if isinstance(labels, Mapping) else {"label": labels}
-    )
+    columns = _columns(labels)
     for title, column in columns.items():
         if isinstance(column, str) or len(column) != len(array):
-            raise InvalidEventError(f"The labels {title!r} must be {len(array)}, one for each point.")
+            raise InvalidEventError(
+                f"`labels` must be {len(array)}, one for each point; {title!r} is not as many."
+            )
     logdir = Path(get_default_logdir())
     logdir.mkdir(parents=True, exist_ok=True)
     _replace(logdir / f"{name}.bytes", array.astype("<f4").tobytes())
@@ -58,19 +58,32 @@ def log_embedding(
     if columns:
         _replace(logdir / f"{name}.tsv", _table(columns).encode())
         entry.append(f'  metadata_path: "{name}.tsv"')
-    others = [other for other in _entries(logdir / _CONFIG) if f'tensor_name: "{name}"' not in other]
-    text = "".join(f"embeddings {{\n{entry}\n}}\n" for entry in [*others, "\n".join(entry)])
+    others, rest = _entries(logdir / _CONFIG)
+    entries = [other for other in others if f'tensor_name: "{name}"' not in other]
+    text = rest + "".join(f"embeddings {{\n{entry}\n}}\n" for entry in [*entries, "\n".join(entry)])
     _replace(logdir / _CONFIG, text.encode())
     return logdir / _CONFIG
 
 
-def _entries(config: Path) -> list[str]:
-    """The embeddings of a configuration of ours, as text."""
+def _columns(labels: Any) -> dict[str, Sequence[Any]]:
+    """The labels as columns: of a mapping or a frame its own, else one."""
+    if labels is None:
+        return {}
+    if isinstance(labels, Mapping):
+        return dict(labels)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+    if hasattr(labels, "columns"):
+        return {str(title): labels[title] for title in labels.columns}
+    return {"label": labels}
+
+
+def _entries(config: Path) -> tuple[list[str], str]:
+    """The embeddings of a configuration, as text, and what else it says."""
     try:
         text = config.read_text("utf-8")
     except FileNotFoundError:
-        return []
-    return re.findall(r"embeddings \{\n(.*?)\n\}\n", text, re.DOTALL)
+        return [], ""
+    entry = re.compile(r"^embeddings \{\n(.*?)\n\}\n", re.DOTALL | re.MULTILINE)
+    return entry.findall(text), entry.sub("", text)
 
 
 def _table(columns: Mapping[str, Sequence[Any]]) -> str:

@@ -93,7 +93,7 @@ def collect_events(
     import polars as pl
 
     from tfruns_rs.tfevents._follow import EventsLogdir
-    from tfruns_rs.tfevents._kinds import VALUE_KINDS, kind_frame
+    from tfruns_rs.tfevents._kinds import VALUE_KINDS, events_of_kind, kind_frame
 
     check_choice("type", type, (*KINDS, *VALUE_KINDS))
     check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
@@ -108,7 +108,7 @@ def collect_events(
             raise ValueError('`restarts="last"` needs all events, and a connection gives those that are new')
         frame = logdir.collect(
             n,
-            cast("Kind", type),
+            type,
             run=run,
             tag=tag,
             step=step,
@@ -143,7 +143,7 @@ def collect_events(
         frame = _last_attempts(frame, report.attempts[0] if report.attempts else [])
         frame = frame.drop(set(asked) - set(wanted))
     if kind is not None:
-        frame = kind_frame(frame, kind, n, wanted)
+        frame = kind_frame(events_of_kind(frame, kind, n)[0], kind, wanted)
     return _with_categories(frame) if categorical else frame
 
 

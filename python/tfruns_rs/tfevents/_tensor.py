@@ -18,7 +18,7 @@ _DTYPES = (*_FLOATS, *_WHOLE)
 def summary_tensor(
     x: Any,
     *,
-    dtype: str | None = None,
+    dtype: Any = None,
     dim_names: Sequence[str] | None = None,
     metadata: SummaryMetadata | None = None,
     tag: str | None = None,
@@ -27,8 +27,8 @@ def summary_tensor(
 
     Args:
         x: An array or tensor of numbers, bools, strings or bytes; a nested list; a number or a string.
-        dtype: The element type to convert to: R's "float" and "double", "string", or numpy's names; None
-            keeps it.
+        dtype: The element type to convert to: R's "float" and "double", "string", numpy's names, or what
+            numpy takes for a type (`np.float32`); None keeps it.
         dim_names: A name for each axis.
         metadata: From `summary_metadata(…)`, of any plugin; by default the plugin is "tensor".
         tag: The name to log it under, if it is not given a name in `log_event`.
@@ -47,20 +47,36 @@ def summary_tensor(
     if names is not None and (len(names) != array.ndim or not all(isinstance(name, str) for name in names)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidEventError(f"`dim_names` must be {array.ndim} strings, one for each axis.")
     shape = list(array.shape)
-    if dtype == "string" or (dtype is None and array.dtype.kind in "USOT"):
+    if (isinstance(dtype, str) and dtype == "string") or (dtype is None and array.dtype.kind in "USOT"):
         fields = _core.encode_strings(_strings(array), shape, names, field)
     else:
-        wanted = _R_NAMES.get(dtype, dtype) if dtype is not None else own
+        wanted = own if dtype is None else _name_of(dtype)
         if wanted not in _DTYPES and not wanted == own == "bfloat16":
             raise InvalidEventError(
-                f"Unsupported data type. {wanted!r} is none of float, double, string, {', '.join(_DTYPES)}."
+                f"Unsupported data type of `x`. {wanted!r} is none of float, double, string, "
+                f"{', '.join(_DTYPES)}."
             )
         if wanted != own:
             if array.dtype.kind not in "biufc":
-                raise InvalidEventError(f"Unsupported data type. {own} can't be converted to {wanted}.")
+                raise InvalidEventError(
+                    f"Unsupported data type of `x`. {own} can't be converted to {wanted}."
+                )
             array = array.astype(wanted)
         fields = _core.encode_tensor(memory(array), wanted, shape, names, field)
     return Summary(check_tag(tag), metadata.plugin_name if metadata else "tensor", fields)
+
+
+def _name_of(dtype: Any) -> str:
+    import numpy as np
+
+    if isinstance(dtype, str):
+        return _R_NAMES.get(dtype, dtype)
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        raise InvalidEventError(
+            f"Unsupported data type. {dtype!r} is none of numpy's; name it instead: {', '.join(_DTYPES)}."
+        ) from None
 
 
 def _strings(array: Any) -> list[bytes]:
@@ -68,7 +84,7 @@ def _strings(array: Any) -> list[bytes]:
     elements: list[Any] = array.reshape(-1).tolist()
     if not all(isinstance(element, str | bytes) for element in elements):
         raise InvalidEventError(
-            "Unsupported data type. A tensor of strings holds nothing but strings and bytes."
+            "Unsupported data type. `x` must hold numbers, or nothing but strings and bytes."
         )
     return [
         element.encode("utf-8", "replace") if isinstance(element, str) else element for element in elements

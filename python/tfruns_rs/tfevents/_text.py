@@ -41,15 +41,14 @@ def _elements(txt: Any) -> tuple[list[bytes], list[int]]:
     strings: list[Any] = txt.reshape(-1).tolist() if kind in ("U", "O", "T") else []
     if kind is None or kind not in "UOT" or not all(isinstance(s, str) for s in strings):
         raise InvalidEventError(
-            f"Can't log a {type(txt).__name__} as text; expected a string or a numpy array of strings."
+            f"Can't log `txt` of class {type(txt).__name__} as text; expected a string or a numpy array of "
+            "strings."
         )
     shape = [int(dim) for dim in txt.shape]
     if len(shape) > _HIGHEST_RANK:
-        raise InvalidEventError(f"Can't log a text array of rank {len(shape)}; expected at most 2.")
+        raise InvalidEventError(f"Can't log a `txt` of rank {len(shape)}; expected at most 2.")
     if not strings:
-        raise InvalidEventError(
-            "Can't log a character vector with length != 1. Got a text array without elements."
-        )
+        raise InvalidEventError("Can't log a character vector with length != 1. `txt` has no elements.")
     return [_utf8(s) for s in strings], shape
 
 

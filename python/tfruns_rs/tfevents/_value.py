@@ -101,18 +101,28 @@ def _cells(x: Any) -> list[Mapping[str, Any]]:
     """The summaries in `x` as mappings, in the form of the `summary` column."""
     if isinstance(x, Summary):
         return [_cell_of(x)]
+    if _is_row(x):
+        return _cells(x["summary"])
     if isinstance(x, list):
         return [cell for item in x for cell in _cells(item)]  # pyright: ignore[reportUnknownVariableType]
     cells: list[Any] = [x]
+    if hasattr(x, "collect_schema") and hasattr(x, "lazy") and not hasattr(x, "row"):
+        raise InvalidEventError("`x` is a lazy frame; collect() it first.")
     if "summary" in getattr(x, "columns", ()):
         cells = x["summary"].to_list()
     elif hasattr(x, "to_list"):  # a column of summaries, or of lists of them
         cells = [cell for item in x.to_list() for cell in (item if isinstance(item, list) else [item])]  # pyright: ignore[reportUnknownVariableType]
     if not all(isinstance(cell, Mapping) and "kind" in cell for cell in cells):
         raise InvalidEventError(
-            f"`x` must be a summary, a cell of the `summary` column, or that column, not {type(x).__name__}."
+            f"`x` must be a summary, a cell of the `summary` column, or that column, not {type(x).__name__}; "
+            'collect_events(type="summary") has it, and other types have it with columns=["summary"].'
         )
     return cells
+
+
+def _is_row(x: object) -> bool:
+    """Whether this is a row of a frame that has summaries."""
+    return isinstance(x, Mapping) and "summary" in x
 
 
 def _cell_of(summary: Summary) -> Mapping[str, Any]:

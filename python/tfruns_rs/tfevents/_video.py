@@ -11,6 +11,7 @@ from tfruns_rs.tfevents._summary import Summary, check_tag
 
 _RANK = 4
 _CHANNELS = (1, 3)
+_LONGEST_SIDE = 2**16 - 1
 
 
 def summary_video(
@@ -34,11 +35,16 @@ def summary_video(
     shape = tuple(int(dim) for dim in array.shape)
     if len(shape) != _RANK or shape[3] not in _CHANNELS or 0 in shape:
         raise InvalidEventError(
-            "Expected an array with dimensions `(frames, height, width, 1 or 3)`. "
+            "Expected an array with dimensions `(frames, height, width, 1 or 3)` as `frames`. "
             f"Got an array with dimensions `({', '.join(map(str, shape))})`."
         )
+    if max(shape[1:3]) > _LONGEST_SIDE:
+        raise InvalidEventError(
+            f"`frames` must be at most {_LONGEST_SIDE} pixels wide and high, as a GIF is; got {shape[2]} x "
+            f"{shape[1]}."
+        )
     if dtype not in ("uint8", "bool", "float16", "bfloat16", "float32", "float64"):
-        raise InvalidEventError(f"A video must be uint8, or floating with values from 0 to 1, not {dtype}.")
+        raise InvalidEventError(f"`frames` must be uint8, or floating with values from 0 to 1, not {dtype}.")
     if not isinstance(fps, int | float) or not 0.002 <= fps <= 100:  # pyright: ignore[reportUnnecessaryIsInstance]  # noqa: PLR2004 - what a GIF can say
         raise InvalidEventError(f"`fps` must be a number from 0.002 to 100, not {fps!r}.")
     if shape[3] == 1:
