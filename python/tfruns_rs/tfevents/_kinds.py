@@ -13,7 +13,9 @@ from tfruns_rs.tfevents._value import buckets_of, clips_of, images_of, strings_o
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    import numpy as np
     import polars as pl
+    from numpy.typing import NDArray
 
 ValueKind: TypeAlias = Literal["histogram", "text", "image", "audio", "tensor", "hparams"]
 VALUE_KINDS: tuple[ValueKind, ...] = ("histogram", "text", "image", "audio", "tensor", "hparams")
@@ -66,9 +68,13 @@ def kind_frame(rows: pl.DataFrame, kind: ValueKind, extra: list[str]) -> pl.Data
     """
     import polars as pl
 
-    columns = pl.DataFrame(
-        [_row(cell, kind) for cell in rows["summary"].to_list()], schema=_schema(kind), orient="row"
-    )
+    schema = _schema(kind)
+    made = [_row(cell, kind) for cell in rows["summary"].to_list()]
+    if kind == "histogram":
+        columns = pl.DataFrame([row[1:] for row in made], schema=dict(list(schema.items())[1:]), orient="row")
+        columns.insert_column(0, _bucket_column([row[0] for row in made]))
+    else:
+        columns = pl.DataFrame(made, schema=schema, orient="row")
     keep = ["run", "tag", *(["plugin"] if kind == "tensor" else []), "step", "wall_time"]
     return pl.concat([rows.select(keep), columns, rows.select(extra)], how="horizontal")
 
@@ -131,9 +137,32 @@ def _histogram(cell: Mapping[str, Any]) -> tuple[Any, ...]:
     else:
         low, high = (float(table[0, 0]), float(table[-1, 1])) if len(table) else (None, None)
         count = float(table[:, 2].sum())
-    buckets = [{"lower": lower, "upper": upper, "count": n} for lower, upper, n in table.tolist()]
     apart = _core.decode_non_finite(cell["plugin_content"] or b"")
-    return (buckets, low, high, count, total, square, *apart)
+    return (table, low, high, count, total, square, *apart)
+
+
+def _bucket_column(tables: list[NDArray[np.float64] | None]) -> pl.Series:
+    """Lists of buckets out of tables, built as columns: an object for each bucket would cost far more."""
+    import numpy as np
+    import polars as pl
+
+    sizes = [0 if table is None else len(table) for table in tables]
+    flat = np.concatenate([table for table in tables if table is not None] or [np.empty((0, 3))])
+    bucket = pl.struct("lower", "upper", "count")
+    lists = (
+        pl.DataFrame(flat, schema=dict.fromkeys(("lower", "upper", "count"), pl.Float64))
+        .with_columns(row=pl.Series(np.repeat(np.arange(len(tables)), sizes), dtype=pl.Int64))
+        .group_by("row", maintain_order=True)
+        .agg(buckets=bucket)
+    )
+    known = pl.DataFrame(
+        {"row": range(len(tables)), "known": [table is not None for table in tables]},
+        schema={"row": pl.Int64, "known": pl.Boolean},
+    )
+    column = known.join(lists, on="row", how="left", maintain_order="left").select(
+        pl.when("known").then(pl.col("buckets").fill_null([])).alias("buckets")
+    )
+    return column.to_series().cast(_schema("histogram")["buckets"])
 
 
 def _text(cell: Mapping[str, Any]) -> tuple[Any, ...]:
