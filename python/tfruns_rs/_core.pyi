@@ -18,7 +18,7 @@ __all__ = [
     "after_fork_in_child",
     "after_fork_in_parent",
     "before_fork",
-    "concat_parquet",
+    "close_parquet",
     "copy_files",
     "copy_tree",
     "decode_histo",
@@ -91,10 +91,8 @@ class ReadReport:
     @property
     def ends(self) -> list[int | None]: ...
 
-def concat_parquet(
-    parts: Sequence[str | os.PathLike[str]],
-    target: str | os.PathLike[str],
-    entries: Sequence[tuple[str, str]],
+def close_parquet(
+    path: str | os.PathLike[str], ends: Sequence[int], entries: Sequence[tuple[str, str]]
 ) -> int: ...
 def decode_histo(
     histo: bytes,

@@ -23,7 +23,7 @@ mod _core {
     #[pymodule_export]
     use crate::arrow::ArrowStream;
     #[pymodule_export]
-    use crate::metrics_table::concat_parquet;
+    use crate::metrics_table::close_parquet;
     #[pymodule_export]
     use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]

@@ -3,20 +3,20 @@
 use std::path::PathBuf;
 
 use pyo3::prelude::*;
-use tfruns_rs::metrics_table::{ConcatError, concat};
+use tfruns_rs::metrics_table::{CloseError, close};
 
 use crate::errors;
 
-/// One Parquet file from several with the same columns; returns its size.
+/// Makes the Parquet parts that stand in one file a single table; returns its size.
 #[pyfunction]
-pub fn concat_parquet(
+pub fn close_parquet(
     py: Python<'_>,
-    parts: Vec<PathBuf>,
-    target: PathBuf,
+    path: PathBuf,
+    ends: Vec<u64>,
     entries: Vec<(String, String)>,
 ) -> PyResult<u64> {
-    py.detach(move || concat(&parts, &target, &entries)).map_err(|error| match error {
-        ConcatError::Io { path, source } => errors::os_error(&source, &path),
+    py.detach(move || close(&path, &ends, &entries)).map_err(|error| match error {
+        CloseError::Io { path, source } => errors::os_error(&source, &path),
         other => errors::error(py, "MetricsTableError", other.to_string()),
     })
 }

@@ -68,7 +68,7 @@ def test_a_table_that_is_being_written_is_left_alone(run):
     assert writer.finalize().read().rows() == [(1,)]
 
 
-@pytest.mark.parametrize("step", ["concat_parquet", "write_atomic", "unlink", "rename"])
+@pytest.mark.parametrize("step", ["close_parquet", "write_atomic", "unlink", "rename"])
 def test_a_writer_killed_while_it_finalizes_loses_nothing(run, step):
     code = """
 import os, pathlib, signal, sys
@@ -82,7 +82,7 @@ writer._draft._wait()
 def die(*_args, **_options):
     os.kill(os.getpid(), signal.SIGKILL)
 step = sys.argv[2]
-if step in ("concat_parquet", "write_atomic"):
+if step in ("close_parquet", "write_atomic"):
     setattr(_draft._core, step, die)
 else:
     writer._draft._next_part()
@@ -100,6 +100,45 @@ writer.finalize()
     assert child.returncode == -signal.SIGKILL
     (table,) = tfr.recover_tables(run)
     assert table.read()["number"].to_list() == list(range(5))
+
+
+@pytest.mark.parametrize("moment", ["Parts._tell", "Path.unlink", "Parts._write"])
+def test_a_writer_killed_while_it_compresses_keeps_each_row_once(run, moment):
+    code = """
+import os, pathlib, signal, sys
+import tfruns_rs as tfr
+from tfruns_rs.tracking.tables import _draft, _parts
+_draft._PART_BYTES = 1
+owner, name = sys.argv[2].split(".")
+owner = {"Parts": _parts.Parts, "Path": pathlib.Path}[owner]
+real, calls = getattr(owner, name), []
+def die(*arguments):
+    calls.append(arguments)
+    if len(calls) == 3:
+        if name == "_write":
+            real(*arguments)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return real(*arguments)
+setattr(owner, name, die)
+writer = tfr.MetricsTableWriter(sys.argv[1], sys.argv[3])
+for number in range(9):
+    writer.add_batch({"number": [number], "example_id": [number % 8]})
+    print(number, flush=True)
+    writer._draft._wait()
+"""
+    images = run.parent / "images.csv"
+    pl.DataFrame({"x": range(8)}).write_csv(images)
+    child = start(code, run, moment, images)
+    acknowledged = len(child.communicate()[0].split())
+    assert child.returncode == -signal.SIGKILL
+    if moment == "Parts._tell":
+        with (run / "metrics_tables/.metrics_0000/parts.ndjson").open("a") as journal:
+            journal.write('{"part": 2, "end": 12')  # as if it was killed within the write
+    (table,) = tfr.recover_tables(run)
+    rows = table.read()
+    assert rows["number"].to_list() == list(range(rows.height))
+    assert rows.height >= acknowledged >= 3
+    assert table._foreign["largest_example_id"] == rows["example_id"].max()
 
 
 def test_a_table_that_was_whole_but_not_renamed_is_recovered(run, monkeypatch):

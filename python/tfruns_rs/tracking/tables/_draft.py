@@ -2,14 +2,15 @@
 
     metrics_tables/.metrics_0000/        the draft; only its owner holds the lock on draft.json
         draft.json                       what the table will be: foreign table, schemas, stream name
-        000000.parquet                   rows that fill a part, as Parquet
+        parts.parquet  parts.ndjson      rows that fill parts, as Parquet, and where each part ends
         000001.arrows                    rows since then, as they came
     metrics_tables/metrics_0000/         the table
         data.parquet  table.json
 
 The number is taken by making the draft's directory, which one process alone can do. Rows are on disk when
 `append` returns; a part is compressed by a thread while the next ones come. Of a draft whose owner was killed
-every whole batch is left, and `finish` makes a table of it as of any other.
+every whole batch is left, and `finish` makes a table of it as of any other: once `data.parquet` is there it
+is whole and tells what belongs into `table.json`.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import json
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from tfruns_rs import _core
 from tfruns_rs.errors import MetricsTableError
-from tfruns_rs.tracking.tables._batch import EXAMPLE_ID, INPUT_TABLE_ID, merge
+from tfruns_rs.tracking.tables._batch import INPUT_TABLE_ID
+from tfruns_rs.tracking.tables._parts import Parts
 from tfruns_rs.tracking.tables._schema import ColumnSchema, known_schema
 from tfruns_rs.tracking.tables._spill import Spill, read_torn
 
@@ -34,8 +36,6 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
     from pathlib import Path
 
-    from polars._typing import ParquetCompression
-
 TABLES = "metrics_tables"
 TABLE_FILE = "table.json"
 DATA_FILE = "data.parquet"
@@ -43,8 +43,6 @@ METADATA_KEY = "tfruns_rs.metrics_table"
 _DRAFT_FILE = "draft.json"
 _NUMBER = "[0-9]" * 6
 _PART_BYTES = 16 << 20
-_ZSTD_LEVEL = 1  # a third less time than Polars' own 3, for files of nearly the same size
-_INT32_MAX = 2**31 - 1
 
 
 class Draft:
@@ -61,6 +59,7 @@ class Draft:
         self._hidden = hidden
         self._lock = lock
         self._types: dict[str, pl.DataType] = {}
+        self._parts = Parts(hidden, facts["compression"], keyed=bool(facts["foreign"]))
         self._part = 0
         self._spill: Spill | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics-table")
@@ -104,7 +103,7 @@ class Draft:
         if types != self._types or (self._spill and self._spill.size >= _PART_BYTES):
             self._next_part()
         if self._spill is None:
-            self._spill = Spill(self._at(self._part, "arrows"))
+            self._spill = Spill(self._spill_of(self._part))
         self._spill.append(frame)
         self._types = dict(types)
 
@@ -114,10 +113,14 @@ class Draft:
         Args:
             facts: What is known of the table only now.
         """
-        if not (self._hidden / TABLE_FILE).exists():
+        if not (self._hidden / DATA_FILE).exists():
             self._next_part()
             self._wait()
-            self._make_table({**self.facts, **facts})
+            self._make_data({**self.facts, **facts})
+        if not (self._hidden / TABLE_FILE).exists():
+            table = json.loads(pl.read_parquet_metadata(self._hidden / DATA_FILE)[METADATA_KEY])
+            text = json.dumps(table, indent=2) + "\n"
+            _core.write_atomic(self._hidden / TABLE_FILE, text.encode())
         for leftover in self._hidden.iterdir():
             if leftover.name not in {TABLE_FILE, DATA_FILE, _DRAFT_FILE}:
                 leftover.unlink()
@@ -140,8 +143,11 @@ class Draft:
         self._thread.shutdown()
         os.close(self._lock)
 
-    def _at(self, part: int, suffix: str) -> Path:
-        return self._hidden / f"{part:06}.{suffix}"
+    def _spill_of(self, part: int) -> Path:
+        return self._hidden / f"{part:06}.arrows"
+
+    def _spills(self) -> list[Path]:
+        return sorted(self._hidden.glob(f"{_NUMBER}.arrows"))
 
     def _next_part(self) -> None:
         """Ends the part that is being filled and leaves it to the thread."""
@@ -150,8 +156,10 @@ class Draft:
         self._spill.close()
         self._spill = None
         self._wait()  # so that at most one part is in memory
-        with contextlib.suppress(RuntimeError):  # the interpreter is ending: `finish` compresses what is left
-            self._compressing = self._thread.submit(self._compress, self._part)
+        # Parts stand in order: behind one that failed there is none, until `finish` makes them all.
+        if self._part == self._parts.following:
+            with contextlib.suppress(RuntimeError):  # the interpreter is ending
+                self._compressing = self._thread.submit(self._compress, self._part)
         self._part += 1
 
     def _wait(self) -> None:
@@ -161,69 +169,37 @@ class Draft:
             self._compressing = None
 
     def _compress(self, part: int) -> None:
-        spill = self._at(part, "arrows")
-        self._write_part(part, pl.read_ipc_stream(spill))
+        spill = self._spill_of(part)
+        self._parts.append(part, pl.read_ipc_stream(spill))
         spill.unlink()
-
-    def _write_part(self, part: int, rows: pl.DataFrame) -> None:
-        if self.facts.get("foreign"):
-            if not rows.height or cast("int", rows[EXAMPLE_ID].max()) <= _INT32_MAX:
-                rows = rows.with_columns(pl.col(EXAMPLE_ID).cast(pl.Int32))
-            if INPUT_TABLE_ID not in rows.columns:
-                rows = rows.with_columns(pl.lit(0, pl.Int32).alias(INPUT_TABLE_ID))
-        self._write_parquet(self._at(part, "parquet"), rows)
-
-    def _write_parquet(self, path: Path, rows: pl.DataFrame) -> None:
-        made = path.with_suffix(".made")
-        rows.write_parquet(
-            made,
-            compression=cast("ParquetCompression", self.facts["compression"]),
-            compression_level=_ZSTD_LEVEL if self.facts["compression"] == "zstd" else None,
-            row_group_size=max(1, rows.height),
-        )
-        made.rename(path)
 
     def _restore(self) -> None:
         """Makes parts of all spills that a killed owner left."""
-        for spill in sorted(self._hidden.glob(f"{_NUMBER}.arrows")):
+        if (self._hidden / DATA_FILE).exists():
+            return
+        self._parts.restore()
+        for spill in self._spills():
             part = int(spill.stem)
-            rows = None if self._at(part, "parquet").exists() else read_torn(spill)
+            rows = None if part < self._parts.following else read_torn(spill)
             if rows is not None:
-                self._write_part(part, rows)
+                self._parts.append(part, rows)
             spill.unlink()
 
     def is_empty(self) -> bool:
         """Whether nothing was appended."""
-        return not any(self._hidden.glob(f"{_NUMBER}.*")) and not (self._hidden / TABLE_FILE).exists()
+        return not (self._parts.count or self._spills() or (self._hidden / DATA_FILE).exists())
 
-    def _make_table(self, facts: dict[str, Any]) -> None:
-        for spill in sorted(self._hidden.glob(f"{_NUMBER}.arrows")):
+    def _make_data(self, facts: dict[str, Any]) -> None:
+        for spill in self._spills():
             self._compress(int(spill.stem))
-        parts = sorted(self._hidden.glob(f"{_NUMBER}.parquet"))
-        types = self._conform(parts)
-        rows = pl.scan_parquet(parts, glob=False)
-        facts = {**facts, **_counted(rows, facts.get("foreign")), "columns": _described(types, facts)}
-        facts.pop("compression")
-        data = self._hidden / DATA_FILE
-        _core.concat_parquet(parts, data, [(METADATA_KEY, json.dumps(facts))])
-        _core.write_atomic(self._hidden / TABLE_FILE, (json.dumps(facts, indent=2) + "\n").encode())
-
-    def _conform(self, parts: list[Path]) -> dict[str, pl.DataType]:
-        """Gives all parts the columns that hold the values of each; returns them."""
-        if not parts:
+        if not self._parts.count:
             raise MetricsTableError(f"{self._hidden}: there are no rows")
-        schemas = [dict(pl.read_parquet_schema(part)) for part in parts]
-        types = dict(schemas[0])
-        for part, schema in zip(parts[1:], schemas[1:], strict=True):
-            for name, dtype in types.items():
-                merged = merge(dtype, schema[name], strict=False)
-                if merged is None:
-                    raise MetricsTableError(f"{part}: column {name!r} holds {schema[name]}, not {dtype}")
-                types[name] = merged
-        for part, schema in zip(parts, schemas, strict=True):
-            if schema != types:
-                self._write_parquet(part, pl.read_parquet(part, glob=False).cast(pl.Schema(types)))
-        return types
+        types = self._parts.conform()
+        facts = {**facts, "row_count": self._parts.rows, "columns": _described(types, facts)}
+        if facts.get("foreign"):
+            facts["foreign"] = {**facts["foreign"], "largest_example_id": self._parts.largest_example_id}
+        facts.pop("compression")
+        self._parts.close([(METADATA_KEY, json.dumps(facts))]).rename(self._hidden / DATA_FILE)
 
 
 def _reserve(tables: Path) -> Path:
@@ -258,18 +234,6 @@ def _lock(file: int) -> bool:
     except OSError:  # a file system without locks
         return True
     return True
-
-
-def _counted(rows: pl.LazyFrame, foreign: Mapping[str, Any] | None) -> dict[str, Any]:
-    """What the rows themselves tell: their number, and the largest example id."""
-    wanted = [pl.len().alias("row_count")]
-    if foreign:
-        wanted.append(pl.col(EXAMPLE_ID).max().alias("largest"))
-    found = rows.select(wanted).collect().row(0, named=True)
-    facts: dict[str, Any] = {"row_count": found["row_count"]}
-    if foreign:
-        facts["foreign"] = {**foreign, "largest_example_id": found["largest"]}
-    return facts
 
 
 def _described(types: Mapping[str, pl.DataType], facts: Mapping[str, Any]) -> dict[str, Any]:
