@@ -26,16 +26,20 @@ __all__ = [
     "decode_non_finite",
     "decode_png",
     "decode_wav",
+    "encode_audio",
     "encode_gif",
+    "encode_histo",
     "encode_histogram",
     "encode_hparams_end",
     "encode_hparams_experiment",
+    "encode_hparams_session",
     "encode_hparams_start",
     "encode_image",
     "encode_images",
     "encode_layout",
     "encode_mesh_content",
     "encode_metadata",
+    "encode_png",
     "encode_pr_curve_content",
     "encode_scalar",
     "encode_strings",
@@ -101,7 +105,11 @@ def decode_hparams(content: bytes) -> tuple[Any, ...] | None: ...
 def decode_non_finite(content: bytes) -> tuple[int, int, int]: ...
 def decode_png(png: bytes) -> tuple[int, int, int, int, bytes]: ...
 def decode_wav(wav: bytes) -> tuple[int, int, int, bool, bytes]: ...
+def encode_audio(wav: bytes, sample_rate: float, channels: int, frames: int) -> bytes: ...
 def encode_gif(data: Buffer, dtype: str, shape: tuple[int, int, int], delay: int) -> tuple[bytes, bool]: ...
+def encode_histo(
+    moments: tuple[float, float, float, float, float], bucket_limit: Sequence[float], bucket: Sequence[float]
+) -> bytes: ...
 def encode_histogram(data: Buffer, dtype: str, buckets: int) -> tuple[bytes, bytes, tuple[int, int, int]]: ...
 def encode_hparams_end(status: int, end_time_secs: float) -> bytes: ...
 def encode_hparams_experiment(
@@ -109,6 +117,10 @@ def encode_hparams_experiment(
     metrics: Sequence[tuple[str, str, str, str, int]],
     time_created_secs: float,
 ) -> bytes: ...
+def encode_hparams_session(
+    hparams: Sequence[tuple[str, bool | float | str | None, Sequence[bool | float | str] | None]],
+    metrics: Sequence[str],
+) -> tuple[bytes, bytes, bytes]: ...
 def encode_hparams_start(
     hparams: Sequence[tuple[str, bool | float | str]], trial: str, start_time_secs: float
 ) -> bytes: ...
@@ -123,6 +135,7 @@ def encode_layout(
 ) -> bytes: ...
 def encode_mesh_content(name: str, kind: int, kinds: list[int], shape: list[int], config: str) -> bytes: ...
 def encode_metadata(plugin_name: str, content: bytes, display_name: str, description: str) -> bytes: ...
+def encode_png(data: Buffer, width: int, height: int, channels: int) -> bytes: ...
 def encode_pr_curve_content(num_thresholds: int) -> bytes: ...
 def encode_scalar(value: float, exact: bool, metadata: bytes) -> bytes: ...
 def encode_strings(
@@ -288,6 +301,15 @@ class EventWriter:
     def _log_plain(
         self, mappings: tuple[dict[str, Any], ...], step: SupportsIndex | None, wall_time: float | None
     ) -> bool: ...
+    def _log_message(
+        self,
+        field: int,
+        message: bytes,
+        step: int,
+        wall_time: float | None = None,
+        *,
+        run: str | None = None,
+    ) -> None: ...
     def _log_metrics(
         self,
         run: str,

@@ -29,6 +29,8 @@ pub enum Scalar {
 pub enum Values {
     /// Any.
     Any,
+    /// Any of the kind that this one is of.
+    Like(Scalar),
     /// One of these, all of one kind.
     OneOf(Vec<Scalar>),
     /// A number between these.
@@ -91,6 +93,12 @@ fn scalar(value: HParamValue) -> Option<Scalar> {
 /// Appends the fields of a value with this content: a tensor without elements, as TensorBoard's own writer puts it, and
 /// the metadata.
 pub fn put_fields(buf: &mut Vec<u8>, content: Content) {
+    put_tensor_field(buf, DataType::DtFloat, &[Dim::new(0)], &[]);
+    put_metadata_alone(buf, content);
+}
+
+/// Appends the same without the tensor, as torch writes it.
+pub fn put_metadata_alone(buf: &mut Vec<u8>, content: Content) {
     let data = match content {
         Content::Experiment { hparams, metrics, time_created_secs } => {
             Data::Experiment(proto::HParamsExperiment {
@@ -113,22 +121,23 @@ pub fn put_fields(buf: &mut Vec<u8>, content: Content) {
         }
     };
     let content = HParamsPluginData { version: 0, data: Some(data) }.encode_to_vec();
-    put_tensor_field(buf, DataType::DtFloat, &[Dim::new(0)], &[]);
     put_metadata_field(buf, "hparams", &content, "", "");
 }
 
 fn hparam_info(hparam: HParam) -> proto::HParamInfo {
+    let kind_of = |value: &Scalar| match value {
+        Scalar::Bool(_) => proto::HParamType::Bool,
+        Scalar::Number(_) => proto::HParamType::Float64,
+        Scalar::Text(_) => proto::HParamType::String,
+    };
     let kind = match &hparam.values {
         Values::Any => None,
+        Values::Like(value) => Some(kind_of(value)),
         Values::Between(..) => Some(proto::HParamType::Float64),
-        Values::OneOf(values) => values.first().map(|value| match value {
-            Scalar::Bool(_) => proto::HParamType::Bool,
-            Scalar::Number(_) => proto::HParamType::Float64,
-            Scalar::Text(_) => proto::HParamType::String,
-        }),
+        Values::OneOf(values) => values.first().map(kind_of),
     };
     let domain = match hparam.values {
-        Values::Any => None,
+        Values::Any | Values::Like(_) => None,
         Values::OneOf(values) => {
             let values = values.into_iter().map(HParamValue::from).collect();
             Some(Domain::DomainDiscrete(proto::HParamValues { values }))

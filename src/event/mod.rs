@@ -2,6 +2,7 @@
 //!
 //! Hot messages are written ([`encode`]) and read by hand; all others go through prost ([`proto`]).
 
+pub mod classic;
 pub mod elements;
 pub mod encode;
 pub mod graph;

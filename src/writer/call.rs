@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use super::buffer::{Buffer, RunId};
 use super::{COMMIT_BYTES, MetadataPolicy, WriteError, Writer, thread};
 use crate::event::encode::{
-    SCALARS_METADATA, TEXT_METADATA, put_call_extension, put_scalar_summary, put_summary, put_text_fields,
+    SCALARS_METADATA, TEXT_METADATA, put_bytes_field, put_call_extension, put_scalar_summary, put_summary,
+    put_text_fields,
 };
 
 /// Why a record was not taken.
@@ -83,6 +84,12 @@ impl Call<'_> {
     /// Logs any value, given as its fields: the bytes of a `Summary.Value` but for its tag.
     pub fn fields(&mut self, run: RunId, tag: &str, fields: &[u8]) {
         self.push(run, tag, |buf| put_summary(buf, tag, fields));
+    }
+
+    /// Logs an event that holds something else than a value with a tag: the number of its field, and its bytes.
+    pub fn message(&mut self, run: RunId, field: u32, message: &[u8]) {
+        let (wall_time, step, open) = (self.wall_time, self.step, self.open);
+        self.buffer.push(run, wall_time, step, open, |buf| put_bytes_field(buf, field, message));
     }
 
     fn push(&mut self, run: RunId, tag: &str, body: impl FnOnce(&mut Vec<u8>)) {

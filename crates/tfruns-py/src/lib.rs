@@ -33,10 +33,11 @@ mod _core {
     };
     #[pymodule_export]
     use crate::values::{
-        decode_histo, decode_hparams, decode_non_finite, decode_png, decode_wav, encode_gif,
-        encode_histogram, encode_hparams_end, encode_hparams_experiment, encode_hparams_start, encode_image,
-        encode_images, encode_layout, encode_mesh_content, encode_metadata, encode_pr_curve_content,
-        encode_scalar, encode_strings, encode_tensor, encode_wav, summary_cell,
+        decode_histo, decode_hparams, decode_non_finite, decode_png, decode_wav, encode_audio, encode_gif,
+        encode_histo, encode_histogram, encode_hparams_end, encode_hparams_experiment,
+        encode_hparams_session, encode_hparams_start, encode_image, encode_images, encode_layout,
+        encode_mesh_content, encode_metadata, encode_pr_curve_content, encode_scalar, encode_strings,
+        encode_tensor, encode_wav, summary_cell, to_png,
     };
 
     #[pymodule_export]

@@ -7,11 +7,13 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::pybacked::PyBackedBytes;
 use pyo3::types::{PyBytes, PyDict, PyTuple};
+use tfruns_rs::event::classic;
 use tfruns_rs::event::elements::Elements;
 use tfruns_rs::event::encode::put_scalar_fields;
 use tfruns_rs::event::hparams::{self, Values};
 use tfruns_rs::event::metadata::put_metadata_field;
 use tfruns_rs::event::plugins;
+use tfruns_rs::event::proto::HistogramProto;
 use tfruns_rs::event::tensor::{self, Dim};
 use tfruns_rs::event::walk::{DType, Metadata, Value};
 use tfruns_rs::frame::summary::Parts;
@@ -127,6 +129,36 @@ pub fn decode_histo(histo: &[u8]) -> Option<(Vec<[f64; 3]>, [f64; 5])> {
     histogram::read_histo(histo)
 }
 
+/// The fields of a histogram in TensorFlow 1's form: minimum, maximum, number, sum, sum of squares; the upper edge and
+/// the count of each bucket.
+#[pyfunction]
+pub fn encode_histo(
+    py: Python<'_>,
+    moments: [f64; 5],
+    bucket_limit: Vec<f64>,
+    bucket: Vec<f64>,
+) -> Bound<'_, PyBytes> {
+    let [min, max, num, sum, sum_squares] = moments;
+    let histo = HistogramProto { min, max, num, sum, sum_squares, bucket_limit, bucket };
+    let mut fields = Vec::new();
+    classic::put_histo_field(&mut fields, &histo);
+    PyBytes::new(py, &fields)
+}
+
+/// The fields of a sound in TensorFlow 1's form: a WAV file.
+#[pyfunction]
+pub fn encode_audio(
+    py: Python<'_>,
+    wav: Vec<u8>,
+    sample_rate: f32,
+    channels: i64,
+    frames: i64,
+) -> Bound<'_, PyBytes> {
+    let mut fields = Vec::new();
+    classic::put_audio_field(&mut fields, sample_rate, channels, frames, wav);
+    PyBytes::new(py, &fields)
+}
+
 /// What the metadata of a hyperparameter's tag holds.
 #[derive(FromPyObject, IntoPyObject)]
 pub enum Scalar {
@@ -215,6 +247,52 @@ pub fn encode_hparams_end(py: Python<'_>, status: i32, end_time_secs: f64) -> Bo
     hparams_fields(py, hparams::Content::SessionEnd { status, end_time_secs })
 }
 
+/// The fields of the three values that torch's `add_hparams` writes: the experiment, with names, values and domains of
+/// hyperparameters and the tags of metrics; the session's start; its end, a success. A value of None has no kind.
+#[pyfunction]
+pub fn encode_hparams_session(
+    py: Python<'_>,
+    hparams: Vec<(String, Option<Scalar>, Option<Vec<Scalar>>)>,
+    metrics: Vec<String>,
+) -> (Bound<'_, PyBytes>, Bound<'_, PyBytes>, Bound<'_, PyBytes>) {
+    let mut values = Vec::new();
+    let mut infos = Vec::new();
+    for (name, value, domain) in hparams {
+        let value: Option<hparams::Scalar> = value.map(Into::into);
+        let allowed = match (domain, &value) {
+            (Some(domain), _) => Values::OneOf(domain.into_iter().map(Into::into).collect()),
+            (None, Some(value)) => Values::Like(value.clone()),
+            (None, None) => Values::Any,
+        };
+        infos.push(hparams::HParam {
+            name: name.clone(),
+            values: allowed,
+            display_name: String::new(),
+            description: String::new(),
+        });
+        values.extend(value.map(|value| (name, value)));
+    }
+    let metric = |tag| hparams::Metric {
+        tag,
+        group: String::new(),
+        display_name: String::new(),
+        description: String::new(),
+        dataset_type: 0,
+    };
+    let metrics = metrics.into_iter().map(metric).collect();
+    let [experiment, start, end] = [
+        hparams::Content::Experiment { hparams: infos, metrics, time_created_secs: 0.0 },
+        hparams::Content::SessionStart { hparams: values, trial: String::new(), start_time_secs: 0.0 },
+        hparams::Content::SessionEnd { status: 1, end_time_secs: 0.0 },
+    ]
+    .map(|content| {
+        let mut fields = Vec::new();
+        hparams::put_metadata_alone(&mut fields, content);
+        PyBytes::new(py, &fields)
+    });
+    (experiment, start, end)
+}
+
 /// What the metadata of one of the plugin's tags holds: "experiment" with hyperparameters, metrics and time; "start"
 /// with values, trial and time; or "end" with status and time. `None` for other bytes.
 #[pyfunction]
@@ -224,7 +302,7 @@ pub fn decode_hparams<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Option<B
         hparams::Content::Experiment { hparams, metrics, time_created_secs } => {
             let hparam = |hparam: hparams::HParam| -> HParam {
                 let (values, range) = match hparam.values {
-                    Values::Any => (None, None),
+                    Values::Any | Values::Like(_) => (None, None),
                     Values::OneOf(values) => (Some(values.into_iter().map(Into::into).collect()), None),
                     Values::Between(min, max) => (None, Some((min, max))),
                 };
@@ -292,6 +370,21 @@ pub fn encode_image<'py>(
     media::put_image_field(&mut fields, width, height, colorspace, image);
     fields.extend_from_slice(metadata);
     PyBytes::new(py, &fields)
+}
+
+/// A PNG of samples of 8 bits, row by row.
+#[pyfunction]
+#[pyo3(name = "encode_png")]
+pub fn to_png(
+    py: Python<'_>,
+    data: PyBuffer<u8>,
+    width: u32,
+    height: u32,
+    channels: u8,
+) -> PyResult<Bound<'_, PyBytes>> {
+    let samples = bytes_of(&data)?;
+    let png = py.detach(move || encode_png(width, height, channels, samples));
+    Ok(PyBytes::new(py, &png.map_err(|error| invalid(py, &error))?))
 }
 
 /// Width, height, channels, bits and samples of a PNG.

@@ -269,6 +269,28 @@ impl EventWriter {
         Ok(true)
     }
 
+    /// Logs an event that holds something else than values with tags, as torch's `add_event` does: `field` is the
+    /// number of a field of `Event` (4 a graph, 5 a summary, 7 a session log, 8 the metadata of a run).
+    #[pyo3(signature = (field, message, step, wall_time=None, *, run=None))]
+    fn _log_message(
+        &self,
+        py: Python<'_>,
+        field: u32,
+        message: &Bound<'_, PyBytes>,
+        step: i64,
+        wall_time: Option<f64>,
+        run: Option<&str>,
+    ) -> PyResult<()> {
+        if !(3..=9).contains(&field) {
+            return Err(PyValueError::new_err(format!("an event has no field {field} for what it holds")));
+        }
+        let wall_time = check_time(py, wall_time)?;
+        let message = message.as_bytes();
+        check_size(py, "", message.len())?;
+        let run = self.run(py, run.unwrap_or("."), true)?;
+        self.log(py, Some(step), wall_time, 64 + message.len(), |call| call.message(run, field, message))
+    }
+
     /// `Run.log`: numbers of one call, which its events carry with its epoch.
     fn _log_metrics(
         &self,
