@@ -11,6 +11,9 @@ TYPE_CHECKING = False  # what `typing` calls so; importing that costs more than 
 if TYPE_CHECKING:
     from tfruns_rs import errors as errors
     from tfruns_rs._core import EventWriter as EventWriter
+    from tfruns_rs.importers._import_runs import collect_foreign_events as collect_foreign_events
+    from tfruns_rs.importers._import_runs import import_runs as import_runs
+    from tfruns_rs.importers._import_runs import ls_foreign_runs as ls_foreign_runs
     from tfruns_rs.tfevents._audio import summary_audio as summary_audio
     from tfruns_rs.tfevents._custom_scalars import log_custom_scalars as log_custom_scalars
     from tfruns_rs.tfevents._custom_scalars import summary_custom_scalars as summary_custom_scalars
@@ -121,6 +124,7 @@ _MODULES = {
     "as_run_dir": "tfruns._run_dir",
     "clean_runs": "tfruns._clean_runs",
     "collect_events": "tfevents._read",
+    "collect_foreign_events": "importers._import_runs",
     "collect_hparams": "tfevents._sessions",
     "collect_metrics": "tracking.tables._collect",
     "compare_examples": "tracking.tables._compare",
@@ -140,6 +144,7 @@ _MODULES = {
     "get_global_step": "tfevents._steps",
     "hparams_hparam": "tfevents._hparams",
     "hparams_metric": "tfevents._hparams",
+    "import_runs": "importers._import_runs",
     "init": "tracking._create_run",
     "is_run_active": "tfruns._run_dir",
     "latest_run": "tfruns._run_info",
@@ -156,6 +161,7 @@ _MODULES = {
     "log_hparams_end": "tfevents._hparams",
     "login": "tracking._login",
     "logout": "tracking._login",
+    "ls_foreign_runs": "importers._import_runs",
     "ls_runs": "tfruns._ls_runs",
     "mermaid": "tracking._lineage",
     "option_context": "tfruns._options",
@@ -220,6 +226,7 @@ __all__ = [
     "as_run_dir",
     "clean_runs",
     "collect_events",
+    "collect_foreign_events",
     "collect_hparams",
     "collect_metrics",
     "compare_examples",
@@ -241,6 +248,7 @@ __all__ = [
     "get_global_step",
     "hparams_hparam",
     "hparams_metric",
+    "import_runs",
     "init",
     "is_run_active",
     "latest_run",
@@ -257,6 +265,7 @@ __all__ = [
     "log_hparams_end",
     "login",
     "logout",
+    "ls_foreign_runs",
     "ls_runs",
     "mermaid",
     "option_context",
