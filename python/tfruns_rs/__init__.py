@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking.tables._table import MetricsTable as MetricsTable
     from tfruns_rs.tracking.tables._writer import MetricsTableWriter as MetricsTableWriter
     from tfruns_rs.tracking.tables._writer import recover_tables as recover_tables
+    from tfruns_rs.tuning._tuning_run import tuning_run as tuning_run
     from tfruns_rs.views._view import compare_runs as compare_runs
     from tfruns_rs.views._view import save_run_comparison as save_run_comparison
     from tfruns_rs.views._view import save_run_view as save_run_view
@@ -196,6 +197,7 @@ _MODULES = {
     "summary_text": "tfevents._text",
     "summary_video": "tfevents._video",
     "training_run": "tfruns._training_run",
+    "tuning_run": "tuning._tuning_run",
     "unique_run_dir": "tfruns._run_dir",
     "update_run_metrics": "views._view",
     "upload": "tracking._upload_many",
@@ -299,6 +301,7 @@ __all__ = [
     "summary_text",
     "summary_video",
     "training_run",
+    "tuning_run",
     "unique_run_dir",
     "update_run_metrics",
     "upload",

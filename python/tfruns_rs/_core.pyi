@@ -48,6 +48,7 @@ __all__ = [
     "exit_writers",
     "flush_writers",
     "forget_runs",
+    "judge_beat",
     "list_event_files",
     "move_tree",
     "pack_source",
@@ -386,6 +387,7 @@ class Heartbeat:
     def stop(self) -> None: ...
 
 def forget_runs() -> None: ...
+def judge_beat(path: str | os.PathLike[str]) -> Literal["live", "overdue", "dead"] | None: ...
 def pack_source(
     archive: str | os.PathLike[str], files: list[tuple[str, str]], max_bytes: int
 ) -> list[tuple[str, str]]: ...

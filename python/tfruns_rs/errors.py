@@ -128,3 +128,7 @@ class ForeignKeyError(MetricsTableError):
 
     count: int = 0
     example_ids: tuple[int, ...] = ()
+
+
+class SweepNotFoundError(TfrunsError, FileNotFoundError):
+    """There is no such sweep."""

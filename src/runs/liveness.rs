@@ -13,7 +13,7 @@ use std::thread::{self, JoinHandle};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::json::Json;
-use super::write::write_atomic;
+use super::write::{create_beside, write_atomic};
 
 /// How often a run beats.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -73,6 +73,29 @@ impl Here {
         }
         if age() > (alive.interval * MISSED_BEATS).max(GRACE) { Verdict::Overdue } else { Verdict::Live }
     }
+}
+
+/// Judges the process that keeps the beat at `path`: by the process table, else by the age of the file on the clock that
+/// stamped it. `None` where no beat can be read.
+pub fn judge_beat(path: &Path) -> io::Result<Option<Verdict>> {
+    let read = fs::symlink_metadata(path).and_then(|about| Ok((about.modified()?, fs::read(path)?)));
+    let (beaten, bytes) = match read {
+        Ok(read) => read,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let alive = Json::parse(&bytes).ok().and_then(|json| Alive::from_json(&json));
+    let age = || server_time(path).duration_since(beaten).unwrap_or_default();
+    Ok(alive.map(|alive| Here::read().judge(&alive, age)))
+}
+
+/// The clock that stamps files beside `path`: that of one made there, where we may make one.
+pub fn server_time(path: &Path) -> SystemTime {
+    let stamped = create_beside(&path.with_file_name("clock")).and_then(|(made, file)| {
+        let time = file.metadata().and_then(|about| about.modified());
+        fs::remove_file(made).and(time)
+    });
+    stamped.unwrap_or_else(|_| SystemTime::now())
 }
 
 impl Alive {
@@ -209,6 +232,8 @@ fn process_lives(_: u32, _: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::*;
 
     fn never() -> Duration {
@@ -238,6 +263,25 @@ mod tests {
         assert_eq!(here.judge(&alive, || Duration::from_secs(61)), Verdict::Overdue);
         alive.interval = Duration::from_secs(100);
         assert_eq!(here.judge(&alive, || Duration::from_secs(299)), Verdict::Live);
+    }
+
+    #[test]
+    fn a_beat_is_judged_where_it_lies() {
+        let root = tempfile::tempdir().unwrap();
+        let path = root.path().join("beat.json");
+        assert_eq!(judge_beat(&path).unwrap(), None);
+        fs::write(&path, "{}").unwrap();
+        assert_eq!(judge_beat(&path).unwrap(), None, "no facts");
+        let mut alive = Alive::of(process::id(), INTERVAL);
+        fs::write(&path, alive.to_json(0)).unwrap();
+        assert_eq!(judge_beat(&path).unwrap(), Some(Verdict::Live));
+        alive.boot_id = "another boot".to_owned();
+        fs::write(&path, alive.to_json(0)).unwrap();
+        assert_eq!(judge_beat(&path).unwrap(), Some(Verdict::Live));
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(SystemTime::now() - Duration::from_secs(61)).unwrap();
+        assert_eq!(judge_beat(&path).unwrap(), Some(Verdict::Overdue));
+        assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1, "the clock is not left behind");
     }
 
     #[test]

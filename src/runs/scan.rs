@@ -20,9 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::dir::{Dir, Kind};
-use super::liveness::{Here, Verdict};
+use super::liveness::{Here, Verdict, server_time};
 use super::record::{self, Cell, META_DIR, Record, Wanted};
-use super::write::create_beside;
 
 /// A file written this short before it was read may have been written again within the same tick of its time stamp.
 const SETTLED: Duration = Duration::from_secs(3);
@@ -315,14 +314,10 @@ impl<'a> Below<'a> {
         }
     }
 
-    /// The clock that stamped the beats: that of a file made beside them, where we may make one.
+    /// The clock that stamped the beats.
     fn server_time(&self) -> i64 {
         *self.server_time.get_or_init(|| {
-            let stamped = create_beside(&self.path.join("clock")).and_then(|(path, file)| {
-                let time = file.metadata().and_then(|about| about.modified());
-                fs::remove_file(path).and(time)
-            });
-            let time = stamped.unwrap_or_else(|_| SystemTime::now());
+            let time = server_time(&self.path.join("clock"));
             i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
         })
     }

@@ -28,8 +28,8 @@ mod _core {
     use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
     #[pymodule_export]
     use crate::runs::{
-        Heartbeat, Snapshot, copy_files, copy_tree, forget_runs, move_tree, pack_source, read_run,
-        read_run_metrics, scan_runs, unique_run_dir, write_atomic,
+        Heartbeat, Snapshot, copy_files, copy_tree, forget_runs, judge_beat, move_tree, pack_source,
+        read_run, read_run_metrics, scan_runs, unique_run_dir, write_atomic,
     };
     #[pymodule_export]
     use crate::values::{

@@ -103,6 +103,17 @@ impl Heartbeat {
     }
 }
 
+/// How the process that keeps a beat is doing: "live", "overdue" or "dead"; None where no beat can be read.
+#[pyfunction]
+pub fn judge_beat(py: Python<'_>, path: PathBuf) -> PyResult<Option<&'static str>> {
+    let judged = py.detach(|| liveness::judge_beat(&path)).map_err(|error| os_error(&error, &path))?;
+    Ok(judged.map(|verdict| match verdict {
+        liveness::Verdict::Live => "live",
+        liveness::Verdict::Overdue => "overdue",
+        liveness::Verdict::Dead => "dead",
+    }))
+}
+
 /// Packs files under names below `source/`; what was left out comes back as (path, why).
 #[pyfunction]
 pub fn pack_source(

@@ -11,10 +11,13 @@ import time
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from tfruns_rs.tfruns import _supervisor
 from tfruns_rs.tfruns._capture import Console, Pump, show
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
+
+    from tfruns_rs.tfruns._supervisor import Stop
 
 _POLITE_SECS = 10.0
 
@@ -26,11 +29,13 @@ class Outcome(NamedTuple):
         returncode: Its exit code; negative for a signal.
         timed_out: It was ended because its time was over.
         interrupted: Ctrl-C, or a signal to this process.
+        stopped: Why its supervisor ended it.
     """
 
     returncode: int
     timed_out: bool = False
     interrupted: BaseException | None = None
+    stopped: Stop | None = None
 
 
 def run_child(
@@ -63,9 +68,12 @@ def run_child(
 
     pump = Pump([(child.stdout, take(out, streams[0])), (child.stderr, take(err, streams[1]))])
     timed_out, interrupted = False, None
+    supervisor = _supervisor.current()
     try:
-        with _sigterm_raises():
+        with sigterm_raises():
             started(child.pid)
+            if supervisor is not None:
+                supervisor.attach(lambda first: _end(child, first))
             child.wait(timeout_secs)
     except subprocess.TimeoutExpired:
         timed_out = True
@@ -77,12 +85,14 @@ def run_child(
         _end(child)
         raise
     finally:
+        if supervisor is not None:
+            supervisor.detach()
         pump.finish()
-    return Outcome(child.returncode, timed_out, interrupted)
+    return Outcome(child.returncode, timed_out, interrupted, supervisor and supervisor.stopped)
 
 
 @contextmanager
-def _sigterm_raises() -> Generator[None]:
+def sigterm_raises() -> Generator[None]:
     """A SIGTERM to this process, as batch systems send it, ends the run and is recorded."""
     is_ours = (
         threading.current_thread() is threading.main_thread()
@@ -125,6 +135,23 @@ def _end(child: subprocess.Popen[bytes], first: signal.Signals = signal.SIGTERM)
                 os.kill(pid, signal.SIGKILL)
 
 
+def end_orphan(pid: int, start: str) -> bool:
+    """Ends a process that is not ours to wait for, and those below it; returns whether it was there."""
+    if not start or _start(pid) != start:
+        return False
+    below = _descendants(pid)
+    with suppress(OSError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + _POLITE_SECS
+    while _start(pid) == start and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for process, began in {pid: start, **below}.items():
+        if _start(process) == began:
+            with suppress(OSError):
+                os.kill(process, signal.SIGKILL)
+    return True
+
+
 def _descendants(pid: int) -> dict[int, str]:
     """The processes below `pid` and their start times, where the system shows them."""
     parents: dict[int, list[tuple[int, str]]] = {}
@@ -150,4 +177,4 @@ def _stat(pid: int) -> list[str] | None:
 
 def _start(pid: int) -> str | None:
     fields = _stat(pid)
-    return fields[19] if fields else None
+    return fields[19] if fields and fields[0] != "Z" else None

@@ -84,7 +84,7 @@ def _columns(logs: str) -> dict[str, list[Any]]:
     events = collect_events(logs, type="scalar", on_corrupt="skip")
     if events.is_empty():
         return {}
-    names = _names(events.select("run", "tag").unique(maintain_order=True).rows())
+    names = metric_names(events.select("run", "tag").unique(maintain_order=True).rows())
     if not names:
         return {}
     pairs = pl.DataFrame(
@@ -104,7 +104,7 @@ def _columns(logs: str) -> dict[str, list[Any]]:
     return {"epoch": steps["step"].to_list(), **{name: wide[name].to_list() for name in ordered}}
 
 
-def _names(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
+def metric_names(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """A metric's name for each run and tag; a full path where two would share one. `epoch` is no metric."""
     short = {pair: _name(*pair) for pair in pairs}
     taken = list(short.values())

@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
+from tfruns_rs.tfruns import _supervisor
 from tfruns_rs.tfruns._artifacts import Artifacts
 from tfruns_rs.tfruns._capture import Console
 from tfruns_rs.tfruns._environment import record_environment
@@ -96,8 +97,12 @@ class Recording:
         signal: str | None = None,
         error: Mapping[str, Any] | None = None,
         completed: bool = False,
-    ) -> None:
-        """The script has ended: records how, and what it left."""
+    ) -> str | None:
+        """The script has ended: records how, and what it left.
+
+        Returns:
+            Why a run that completed does not count, where a supervisor says so.
+        """
         self.out.close()
         self.err.close()
         if error is not None and not os.path.exists(f"{self._meta}/error.json"):  # noqa: PTH110
@@ -108,6 +113,8 @@ class Recording:
             self._background.join()
         if self._projector is not None:
             self._projector.stop()
+        refusal = self._refusal() if completed else None
+        completed = completed and refusal is None
         end = time.time()
         facts: dict[str, Any] = {"completed": completed, "end": end}
         if exit_code:
@@ -122,6 +129,14 @@ class Recording:
         write_properties(self.run.run_dir, ordered)
         if self._heart is not None:
             self._heart.stop()
+        return refusal
+
+    def _refusal(self) -> str | None:
+        supervisor = _supervisor.current()
+        refusal = supervisor and supervisor.commit()
+        if refusal is not None:
+            write_run_metadata("error", {"message": refusal}, self.run.run_dir)
+        return refusal
 
     def error(self) -> tuple[str, str | None]:
         """The recorded error's message and traceback."""

@@ -5,7 +5,10 @@ The interpreter may be one that has no tfruns_rs. What the script can't tell its
 metadata: the error it ends with, and the project's modules it imported.
 """
 
+from __future__ import annotations
+
 import atexit
+import contextlib
 import faulthandler
 import json
 import os
@@ -13,6 +16,10 @@ import signal
 import sys
 import traceback
 import types
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
 
 
 def _main() -> None:
@@ -22,19 +29,28 @@ def _main() -> None:
     sys.path[0] = os.path.dirname(path)
     faulthandler.enable()
     # To be ended politely is to exit: writers flush, `finally` runs.
-    signal.signal(signal.SIGTERM, _leave_politely)
+    signal.signal(signal.SIGTERM, leave_politely)
     atexit.register(_leave_modules, meta, os.getpid(), os.getcwd())
     main = types.ModuleType("__main__")
     main.__file__ = script
     main.__dict__["__builtins__"] = __builtins__
     sys.modules["__main__"] = main
-    try:
+    with leaving_errors(meta):
         with open(path, "rb") as file:
             source = file.read()
         exec(compile(source, script, "exec"), main.__dict__)  # noqa: S102 - what a runner does
+
+
+@contextlib.contextmanager
+def leaving_errors(meta: str) -> Generator[None]:
+    """An error inside is left beside the run's metadata, shown, and turned into the exit code."""
+    try:
+        yield
     except (SystemExit, KeyboardInterrupt):
         raise
-    except BaseException as error:  # noqa: BLE001 - recorded, shown and turned into the exit code
+    except BaseException as error:  # noqa: BLE001 - as said
+        # The frames of this file say nothing about the script.
+        error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         error.__traceback__ = error.__traceback__ and error.__traceback__.tb_next
         lines = "".join(traceback.format_exception(type(error), error, error.__traceback__)).splitlines()
         _leave(meta, "error.json", {"message": str(error) or type(error).__name__, "traceback": lines})
@@ -42,7 +58,8 @@ def _main() -> None:
         sys.exit(1)
 
 
-def _leave_politely(number: int, _: object) -> None:
+def leave_politely(number: int, _: object) -> None:
+    """Turns a signal into an exit, so that writers flush and `finally` runs."""
     sys.exit(128 + number)
 
 

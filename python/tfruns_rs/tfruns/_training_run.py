@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import inspect
 import os
 import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
 from tfruns_rs.tfevents._lifecycle import flush
-from tfruns_rs.tfruns import _active, _json
+from tfruns_rs.tfruns import _active, _json, _supervisor
 from tfruns_rs.tfruns._capture import capture, show
 from tfruns_rs.tfruns._child import Outcome, run_child
 from tfruns_rs.tfruns._flags import log_flags
+from tfruns_rs.tfruns._function import call, packed
 from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._pass_flags import PassFlags, as_arguments
 from tfruns_rs.tfruns._recording import Recording
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     PathLike = str | os.PathLike[str]
 
 _RUNNER = Path(__file__).with_name("_runner.py")
-_WORKING_DIRECTORY: Any = object()
+_CALLER = Path(__file__).with_name("_caller.py")
+WORKING_DIRECTORY: Any = object()
 
 
 def training_run(
@@ -44,7 +46,7 @@ def training_run(
     flags: Mapping[str, Any] | PathLike | None = None,
     properties: Mapping[str, Any] | None = None,
     run_dir: PathLike | None = None,
-    artifacts_dir: PathLike | None = _WORKING_DIRECTORY,
+    artifacts_dir: PathLike | None = WORKING_DIRECTORY,
     echo: bool = True,
     view: bool | Literal["auto", "save"] = "auto",
     envir: dict[str, Any] | None = None,
@@ -67,7 +69,9 @@ def training_run(
 
     Args:
         file: The script; by default the only `*.py` of the working directory, else `train.py`. A function
-            runs in this process; it is given `flags` by name, as far as it takes them.
+            runs in this process, or with `in_process=False` in one of its own, which takes a function that
+            can be pickled; it is given `flags` by name, as far as it takes them. What it returns, a number
+            or a mapping of numbers, is the run's evaluation.
         command: A command to run instead, such as `["torchrun", "train.py"]`.
         context: What the run is part of.
         config: The configuration of `flags.yml`.
@@ -82,7 +86,7 @@ def training_run(
         envir: Globals of the script; it then runs in this process.
         encoding: Of the console.
         runs_dir: Where new run directories go; None for the option `runs_dir`.
-        in_process: Run the script in this process.
+        in_process: Run in this process; by default functions do, and scripts with `envir`.
         args: Its arguments.
         env: Environment variables, over those of this process.
         timeout: Seconds after which it is ended: asked by SIGTERM, killed 10 s later.
@@ -104,7 +108,7 @@ def training_run(
     in_process = _in_process(file, command, envir=envir, in_process=in_process)
     if (timeout is not None or python is not None) and in_process:
         raise ValueError("timeout and python need a process of its own")
-    target = None if command is not None else file if callable(file) else _script(file)
+    target = None if command is not None else file if callable(file) else script_of(file)
     values, flags_file = _flag_values(flags)
     extra = as_arguments(values or {}, pass_flags)
     properties = dict(properties or {})
@@ -118,7 +122,7 @@ def training_run(
         {name: _json.plain(value) for name, value in values.items()} if values else None,
         flags_file,
     )
-    name = Path(os.fspath(command[0])).name if command else _name(target)
+    name = Path(os.fspath(command[0])).name if command else name_of(target)
     facts: dict[str, Any] = {"type": "training", "context": context, **properties, "script": name}
     if parent is not None:
         facts["parent"] = os.path.basename(parent.run_dir)  # noqa: PTH119
@@ -130,18 +134,16 @@ def training_run(
         log_flags(run.run_dir, values or {})
         flush()
     recording.watch(None if artifacts_dir is None else _absolute(artifacts_dir), _absolute(runs_below))
-    show(sys.stderr, f"Using run directory {shown}\n")
+    _say(f"Using run directory {shown}\n")
     if in_process:
         _run_here(recording, target, values or {}, envir, [*args, *extra], echo=echo)
     else:
-        words = (
-            [os.fspath(part) for part in command] if command else _command(run, cast("Any", target), python)
-        )
         environment = _environment(run, env, encoding, with_plots=command is None and python is None)
-        _run_apart(recording, [*words, *args, *extra], environment, echo=echo, timeout_secs=timeout)
+        with _words(run, command, target, values or {}, python) as words:
+            _run_apart(recording, [*words, *args, *extra], environment, echo=echo, timeout_secs=timeout)
     archive.after()
     _warn_of_unused(run, pass_flags)
-    show(sys.stderr, f"\nRun completed: {shown}\n\n")
+    _say(f"\nRun completed: {shown}\n\n")
     _view(run.run_dir, view)
     return _row(shown, run.run_dir)
 
@@ -151,12 +153,20 @@ def _in_process(file: object, command: object, *, envir: object, in_process: boo
         raise ValueError("give a file or a command, not both")
     if command is not None and (in_process or envir is not None):
         raise ValueError("a command runs in a process of its own")
-    if in_process is False and (envir is not None or callable(file)):
-        raise ValueError("envir and functions need in_process=True")
-    return bool(in_process) or envir is not None or callable(file)
+    if in_process is False and envir is not None:
+        raise ValueError("envir needs in_process=True")
+    if in_process is None:
+        return envir is not None or callable(file)
+    return in_process
 
 
-def _script(file: PathLike | Callable[..., object] | None) -> str:
+def _say(text: str) -> None:
+    supervisor = _supervisor.current()
+    if supervisor is None or not supervisor.is_quiet:
+        show(sys.stderr, text)
+
+
+def script_of(file: PathLike | Callable[..., object] | None) -> str:
     if file is None:
         scripts = sorted(path.name for path in Path().glob("*.py"))
         file = scripts[0] if len(scripts) == 1 else "train.py"
@@ -166,7 +176,7 @@ def _script(file: PathLike | Callable[..., object] | None) -> str:
     return path
 
 
-def _name(target: Any) -> str:
+def name_of(target: Any) -> str:
     return getattr(target, "__qualname__", repr(target)) if callable(target) else Path(target).name
 
 
@@ -185,7 +195,7 @@ def _flag_values(flags: Mapping[str, Any] | PathLike | None) -> tuple[dict[str, 
 
 
 def _absolute(path: PathLike | object) -> str:
-    return os.path.abspath("." if path is _WORKING_DIRECTORY else os.fspath(cast("PathLike", path)))  # noqa: PTH100
+    return os.path.abspath("." if path is WORKING_DIRECTORY else os.fspath(cast("PathLike", path)))  # noqa: PTH100
 
 
 def _directory(run_dir: PathLike | None, runs_dir: PathLike | None, *, resume: bool) -> tuple[str, str, bool]:
@@ -207,9 +217,21 @@ def _directory(run_dir: PathLike | None, runs_dir: PathLike | None, *, resume: b
     return os.fspath(run_dir), below, is_run and resume
 
 
-def _command(run: _active.ActiveRun, script: str, python: PathLike | None) -> list[str]:
-    executable = sys.executable if python is None else os.fspath(python)
-    return [executable, "-u", str(_RUNNER), f"{run.run_dir}/{META_DIR}", script]
+@contextmanager
+def _words(
+    run: _active.ActiveRun, command: Any, target: Any, values: Mapping[str, Any], python: PathLike | None
+) -> Generator[list[str]]:
+    """The words that start a command, a script or a function as a process."""
+    if command:
+        yield [os.fspath(part) for part in command]
+        return
+    first = [sys.executable if python is None else os.fspath(python), "-u"]
+    meta = f"{run.run_dir}/{META_DIR}"
+    if callable(target):
+        with packed(target, values) as package:
+            yield [*first, str(_CALLER), meta, package]
+    else:
+        yield [*first, str(_RUNNER), meta, target]
 
 
 def _environment(
@@ -231,7 +253,8 @@ def _run_apart(
     echo: bool,
     timeout_secs: float | None,
 ) -> None:
-    shown = [word for word in command if word not in {str(_RUNNER), f"{recording.run.run_dir}/{META_DIR}"}]
+    ours = {str(_RUNNER), str(_CALLER), f"{recording.run.run_dir}/{META_DIR}"}
+    shown = [word for word in command if word not in ours]
     directory = os.getcwd()  # noqa: PTH109 - text
     try:
         outcome = run_child(
@@ -249,12 +272,13 @@ def _run_apart(
     message, name = _ending(outcome, timeout_secs)
     code = outcome.returncode
     is_interrupt = name == "SIGINT"
-    recording.ended(
+    refusal = recording.ended(
         exit_code=None if code < 0 else code,
         signal=name,
         error=None if message is None or is_interrupt else {"message": message, "traceback": []},
         completed=message is None,
     )
+    message = message or refusal
     if outcome.interrupted is not None:
         raise outcome.interrupted
     if message is not None:
@@ -272,9 +296,11 @@ def _ending(outcome: Outcome, timeout_secs: float | None) -> tuple[str | None, s
     name = _signal_name(-code) if code < 0 else None
     if outcome.timed_out:
         return f"The script was ended after its timeout of {timeout_secs:g} s", name
-    if outcome.interrupted is not None:
-        is_interrupt = isinstance(outcome.interrupted, KeyboardInterrupt)
-        return "The run was stopped", "SIGINT" if is_interrupt else "SIGTERM"
+    stopped = outcome.stopped
+    if outcome.interrupted is not None or stopped is not None:
+        is_interrupt = stopped.kind == "interrupted" if stopped else _is_interrupt(outcome.interrupted)
+        message = "The run was stopped" if stopped is None else stopped.message
+        return message, "SIGINT" if is_interrupt else "SIGTERM"
     if name == "SIGINT":
         return "The script was interrupted", name
     if name == "SIGKILL":
@@ -282,6 +308,10 @@ def _ending(outcome: Outcome, timeout_secs: float | None) -> tuple[str | None, s
     if name is not None:
         return f"The script was ended by {name}", name
     return (f"The script exited with code {code}", None) if code else (None, None)
+
+
+def _is_interrupt(error: BaseException | None) -> bool:
+    return isinstance(error, KeyboardInterrupt)
 
 
 def _signal_name(number: int) -> str:
@@ -306,14 +336,14 @@ def _run_here(
         recording.started(os.getpid(), [*sys.argv], os.getcwd())  # noqa: PTH109
         with capture(recording.out, recording.err, echo=echo):
             if callable(target):
-                _call(target, values, recording.run)
+                call(target, values, recording.run.run_dir)
             else:
                 _execute(target, envir, arguments)
     except SystemExit as left:
         code = left.code if isinstance(left.code, int) else int(left.code is not None)
         _save_plots(recording.run)
         error = {"message": f"The script exited with code {code}"} if code else None
-        recording.ended(exit_code=code, error=error, completed=not code)
+        refusal = recording.ended(exit_code=code, error=error, completed=not code)
         if code:
             raise
     except KeyboardInterrupt:
@@ -330,20 +360,14 @@ def _run_here(
         raise
     else:
         _save_plots(recording.run)
-        recording.ended(completed=True)
+        refusal = recording.ended(completed=True)
     finally:
         sys.argv, sys.path[:] = saved[0], saved[1]
         _active.pop(recording.run)
-
-
-def _call(function: Callable[..., object], values: Mapping[str, Any], run: _active.ActiveRun) -> None:
-    parameters = inspect.signature(function).parameters
-    takes_all = any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values())
-    given = {name: value for name, value in values.items() if takes_all or name in parameters}
-    if given:
-        write_run_metadata("flags", given, run.run_dir)
-        log_flags(run.run_dir, given)
-    function(**given)
+    if refusal is not None:
+        failure = TrainingRunError(refusal)
+        failure.run_dir = recording.run.run_dir
+        raise failure
 
 
 def _execute(script: str, envir: dict[str, Any] | None, arguments: list[str]) -> None:
