@@ -161,6 +161,28 @@ def test_arrays_of_other_libraries(foreign):
 def test_bfloat16():
     """A type that numpy lacks: JAX and torch have it."""
     data = RNG.standard_normal(1000).astype(ml_dtypes.bfloat16)
+    single = data.astype(np.float32)
     assert tfr.summary_histogram(data) == tfr.summary_histogram(data.astype(np.float32))
     read = tfr.value(tfr.summary_tensor(data))
     np.testing.assert_array_equal(read, data.astype(np.float32))
+    assert tfr.value(tfr.summary_tensor(data, dtype="double")).tolist() == single.tolist()
+    sound = np.clip(data, -1, 1).reshape(1, 500, 2)
+    assert tfr.summary_audio(sound) == tfr.summary_audio(sound.astype(np.float32))
+    points = data[:999].reshape(1, 333, 3)
+    assert tfr.summary_mesh("m", points) == tfr.summary_mesh("m", points.astype(np.float32))
+    guesses = np.abs(sound).reshape(-1)
+    labels = guesses > 0.5
+    assert tfr.summary_pr_curve(labels, guesses) == tfr.summary_pr_curve(labels, guesses.astype(np.float32))
+
+
+def test_views_that_leave_elements_out():
+    """Of every second element, row or channel: no copy was made before us."""
+    wide = RNG.random((2, 5, 4, 6)).astype(np.float32)
+    for view in (wide[..., ::2], wide[..., 3:], wide[:, ::2], wide[..., ::-1], np.moveaxis(wide, 1, 2)):
+        channels = view[..., :3]
+        assert tfr.summary_image(channels) == tfr.summary_image(channels.copy())
+        np.testing.assert_array_equal(tfr.value(tfr.summary_tensor(view)), view)
+        assert tfr.summary_histogram(view) == tfr.summary_histogram(view.copy())
+    line = RNG.random(10)[::2]
+    np.testing.assert_array_equal(tfr.value(tfr.summary_tensor(line)), line)
+    assert tfr.summary_audio(line[None, :, None]) == tfr.summary_audio(line.copy()[None, :, None])

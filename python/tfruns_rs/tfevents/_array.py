@@ -30,15 +30,18 @@ def as_array(x: Any, argument: str) -> tuple[NDArray[Any], str]:
             f"`{argument}` is a masked array; say what becomes of the rest: compressed() leaves it out, "
             "filled() gives it a value."
         )
-    if hasattr(x, "detach"):
-        x = x.detach().cpu()
-        if str(x.dtype) == "torch.bfloat16":
-            return x.contiguous().view(sys.modules["torch"].int16).numpy().view(np.uint16), "bfloat16"
     try:
+        if hasattr(x, "detach"):
+            x = x.detach().cpu()
+            if hasattr(x, "resolve_conj"):
+                x = x.resolve_conj().resolve_neg()
+            if str(x.dtype) == "torch.bfloat16":
+                bits = x.contiguous().view(sys.modules["torch"].int16).numpy()
+                return bits.view(np.uint16), "bfloat16"
         array = (
             np.from_dlpack(x) if hasattr(x, "__dlpack__") and not hasattr(x, "__array__") else np.asarray(x)
         )
-    except (TypeError, ValueError, BufferError) as error:
+    except (TypeError, ValueError, BufferError, RuntimeError) as error:
         raise InvalidEventError(f"`{argument}` is no array: {error}") from error
     if array.dtype.name == "bfloat16":
         return array.view(np.uint16), "bfloat16"
@@ -49,17 +52,26 @@ def as_array(x: Any, argument: str) -> tuple[NDArray[Any], str]:
     return array, array.dtype.name
 
 
-def as_numbers(x: Any, argument: str) -> tuple[NDArray[Any], str]:
-    """An array of numbers that have an order.
+def as_numbers(x: Any, argument: str, *, wide: bool = True) -> tuple[NDArray[Any], str]:
+    """An array of numbers that have an order; bfloat16 as float32, unless `wide` is False.
 
     Raises:
         InvalidEventError: It is none.
     """
     array, dtype = as_array(x, argument)
+    if wide and dtype == "bfloat16":
+        array, dtype = widened(array), "float32"
     if array.dtype.kind not in "biuf":
         held = type(x).__name__ if array.dtype.kind == "O" and array.ndim == 0 else dtype
         raise InvalidEventError(f"`{argument}` must hold real numbers, not {held}.")
     return array, dtype
+
+
+def widened(bits: NDArray[Any]) -> NDArray[Any]:
+    """The float32 numbers of which these are the upper 16 bits: bfloat16."""
+    import numpy as np
+
+    return (bits.astype(np.uint32) << 16).view(np.float32)
 
 
 def as_whole(argument: str, value: Any, lowest: int, highest: int) -> int:
@@ -84,5 +96,5 @@ def memory(array: NDArray[Any], *, ordered: bool = True) -> memoryview:
     """The bytes of an array, row by row; in any order if that saves a copy and `ordered` is False."""
     import numpy as np
 
-    flat = array.reshape(-1) if ordered else array.ravel(order="K")
+    flat = array.ravel(order="C" if ordered else "K")  # contiguous, a copy if need be
     return flat.view(np.uint8).data

@@ -35,7 +35,7 @@ def summary_histogram(
         InvalidEventError: `data` holds no real numbers, or `buckets` is no whole number from 0 on.
     """
     buckets = as_whole("buckets", buckets, 0, _MOST_BUCKETS)
-    array, dtype = as_numbers(data, "data")
+    array, dtype = as_numbers(data, "data", wide=False)
     tensor, content, (nan, positive, negative) = _core.encode_histogram(
         memory(array, ordered=False), dtype, buckets
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 from tfruns_rs import _core
 from tfruns_rs.errors import InvalidEventError
-from tfruns_rs.tfevents._array import as_array, memory
+from tfruns_rs.tfevents._array import as_array, memory, widened
 from tfruns_rs.tfevents._metadata import SummaryMetadata, metadata_field
 from tfruns_rs.tfevents._summary import Summary, check_tag
 
@@ -61,7 +61,7 @@ def summary_tensor(
                 raise InvalidEventError(
                     f"Unsupported data type of `x`. {own} can't be converted to {wanted}."
                 )
-            array = array.astype(wanted)
+            array = (widened(array) if own == "bfloat16" else array).astype(wanted)
         fields = _core.encode_tensor(memory(array), wanted, shape, names, field)
     return Summary(check_tag(tag), metadata.plugin_name if metadata else "tensor", fields)
 
