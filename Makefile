@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python lint types format docs browser bench clean
+.PHONY: help demo test test-rust test-python test-remote lint types format docs browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -22,6 +22,10 @@ test-rust: ## the core's tests; needs no Python
 
 test-python: $(VENV)/.dev ## the Python tests, against the installed package
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+test-remote: $(VENV)/.remote ## uploads to MLflow's server and Azurite too, killed at every step; needs npm
+	TFRUNS_TEST_REMOTE=1 TFRUNS_AZURITE=$(VENV)/azurite/node_modules/.bin/azurite-blob $(BIN)/python -m pytest -q \
+	  tests/tracking/test_mlflow.py tests/tracking/test_object_stores.py $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## formatting and lints, Rust and Python
 	cargo fmt --all --check
@@ -70,6 +74,10 @@ $(VENV)/.docs: $(SOURCES)
 
 $(VENV)/.bench: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)bench)
+
+$(VENV)/.remote: $(SOURCES)
+	$(call install,dev$(comma)mlflow)
+	npm install --prefix $(VENV)/azurite --no-audit --no-fund --silent azurite
 
 comma := ,
 AS_ROOT := $(shell test "$$(id -u)" = 0 || echo sudo)

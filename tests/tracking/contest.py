@@ -1,11 +1,12 @@
 """Uploaders that are killed and that race, as a program: forks need a process without threads.
 
-    contest.py kill <destination> <work dir>             kills a `replace` at each of its steps
+    contest.py kill <destination> <work dir> <stride>    kills a `replace` at each of its steps, or at some
     contest.py race <destination> <work dir> <strategy> <processes> <rounds>
 
 Prints a JSON document of what happened.
 """
 
+import itertools
 import json
 import os
 import signal
@@ -70,6 +71,11 @@ def waited(pid):
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
+def log_in(where):
+    tfr.login(where, user="me", storage_options=json.loads(os.environ.get("STORAGE_OPTIONS", "{}")))
+    return _login.current_login()
+
+
 def run_of(number):
     with tfr.create_run(name="mnist") as run:
         Path(run.local, "weights.bin").write_bytes(os.urandom(3000))
@@ -77,32 +83,43 @@ def run_of(number):
     return run
 
 
-def kill():
-    destination = _login.current_login().destination
+def kill(where, stride):
+    """Each upload has a process of its own: the threads of an object store do not live on in a fork."""
     seen = []
-    for number in range(1, 10_000):
+    for number in itertools.count(1, stride):
         old, new = run_of("old"), run_of("new")
         folder = f"/round-{number}"
-        old.upload(folder, make_folder=True)
+
+        def uploaded(old=old, folder=folder):
+            log_in(where)
+            old.upload(folder, make_folder=True)
+            return 0
 
         def killed(number=number, new=new, folder=folder):
-            login = _login.current_login()
-            _login._login = login._replace(destination=Killing(destination, number))
+            login = log_in(where)
+            _login._login = login._replace(destination=Killing(login.destination, number))
             new.upload(folder, conflict_strategy="replace")
             return 0
 
+        def looked_at(old=old, new=new, folder=folder):
+            destination = log_in(where).destination
+            name = resolve(destination, f"{folder}/mnist")
+            assert name in {old.alternative_name, new.alternative_name}, name
+            again = tfr.load_run(new.local)
+            assert not again.remote or name == new.alternative_name
+            again.upload(folder, conflict_strategy="replace")
+            assert resolve(destination, f"{folder}/mnist") == new.alternative_name
+            assert len(again.remote) == 1
+            return 11 if name == new.alternative_name else 10
+
+        assert waited(fork(uploaded)) == 0
         status = waited(fork(killed))
-        name = resolve(destination, f"{folder}/mnist")
-        assert name in {old.alternative_name, new.alternative_name}, (number, name)
         assert status in {0, -signal.SIGKILL}, status
-        seen.append("new" if name == new.alternative_name else "old")
-        new = tfr.load_run(new.local)
-        assert status == 0 or not new.remote or seen[-1] == "new"
-        new.upload(folder, conflict_strategy="replace")
-        assert resolve(destination, f"{folder}/mnist") == new.alternative_name
-        assert len(new.remote) == 1
+        found = waited(fork(looked_at))
+        assert found in {10, 11}, (number, found)
+        seen.append(found)
         if status == 0:
-            return {"steps": number - 1, "old": seen.count("old"), "new": seen.count("new")}
+            return {"steps": number - 1, "old": seen.count(10), "new": seen.count(11)}
     raise AssertionError("it never ends")
 
 
@@ -119,7 +136,7 @@ def upload_one(run_dir, folder, strategy, start):
 
 
 def race(where, work, strategy, processes, rounds):
-    destination = _login.current_login().destination
+    destination = log_in(where).destination
     found = []
     for number in range(rounds):
         runs = [run_of(index) for index in range(processes)]
@@ -159,8 +176,11 @@ def race(where, work, strategy, processes, rounds):
 if __name__ == "__main__":
     mode, where, work, *rest = sys.argv[1:]
     os.chdir(work)
-    tfr.login(where, user="me", storage_options=json.loads(os.environ.get("STORAGE_OPTIONS", "{}")))
     if mode == "one":
+        log_in(where)
         sys.exit(upload_one(*rest))
-    result = kill() if mode == "kill" else race(where, work, rest[0], int(rest[1]), int(rest[2]))
+    if mode == "kill":
+        result = kill(where, int(rest[0]))
+    else:
+        result = race(where, work, rest[0], int(rest[1]), int(rest[2]))
     sys.stdout.write(json.dumps(result) + "\n")

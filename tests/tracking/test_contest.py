@@ -22,7 +22,11 @@ def contest(tmp_path, mode, *arguments):
             tmp_path / "work",
             *arguments,
         ],
-        env={**os.environ, "PYTHONPATH": str(HERE.parent), "TFRUNS_RUNS_DIR": "runs"},
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path[1:]]),
+            "TFRUNS_RUNS_DIR": "runs",
+        },
         stdout=subprocess.PIPE,
         text=True,
         check=True,
@@ -31,7 +35,7 @@ def contest(tmp_path, mode, *arguments):
 
 
 def test_29_a_replace_killed_at_any_step_leaves_one_whole_run(tmp_path):
-    told = contest(tmp_path, "kill")
+    told = contest(tmp_path, "kill", "1")
     assert told["steps"] > 50
     assert told["old"] > 30
     assert told["new"] >= 2

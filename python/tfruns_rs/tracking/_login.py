@@ -7,11 +7,12 @@ them, and messages are cleaned of them.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import warnings
-from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from urllib.parse import quote, unquote, urlsplit
 
 from tfruns_rs.errors import NotLoggedInError, UploadError
 from tfruns_rs.tracking._destination import DirectoryDestination
@@ -153,7 +154,12 @@ def _remove_quietly(destination: Destination, path: str) -> None:
         return
 
 
+_SECRET_WORDS = ("key", "secret", "token", "password", "sas", "credential")
+_SECRET_VARIABLES = ("AWS_", "AZURE_", "GOOGLE_", "MLFLOW_")
+
+
 def _secrets(address: str, api_key: str | None, options: Mapping[str, Any]) -> tuple[str, ...]:
+    """All that may be secret in what was given and in the variables of the stores, and its parts."""
     found: list[str] = []
     if "://" in address:
         parts = urlsplit(address)
@@ -165,18 +171,24 @@ def _secrets(address: str, api_key: str | None, options: Mapping[str, Any]) -> t
         ]
     if api_key:
         found += [api_key, *api_key.split(":")]
-    for key, value in options.items():
-        if any(word in key.lower() for word in ("key", "secret", "token", "password", "sas", "credential")):
-            found.append(str(value))
-    for name in (
-        "AWS_ACCESS_KEY_ID",
-        "AWS_SECRET_ACCESS_KEY",
-        "AWS_SESSION_TOKEN",
-        "MLFLOW_TRACKING_PASSWORD",
-        "MLFLOW_TRACKING_TOKEN",
-    ):
-        found.append(os.environ.get(name, ""))
+    named = {name: value for name, value in os.environ.items() if name.startswith(_SECRET_VARIABLES)}
+    for name, value in {**named, **options}.items():
+        if any(word in name.lower() for word in _SECRET_WORDS):
+            found += [str(value), *re.findall(r"\bsig=([^&\s]+)", str(value)), *_inside(str(value))]
+    found += [quote(secret, safe="") for secret in found] + [unquote(secret) for secret in found]
     return tuple(sorted({secret for secret in found if len(secret) > 3}, key=len, reverse=True))  # noqa: PLR2004
+
+
+def _inside(value: str) -> list[str]:
+    """The secrets within a service account's JSON."""
+    try:
+        account = json.loads(value)
+    except ValueError:
+        return []
+    if not isinstance(account, dict):
+        return []
+    texts = cast("dict[str, object]", account).items()
+    return [str(text) for name, text in texts if any(word in name for word in _SECRET_WORDS)]
 
 
 def redacted(text: str, secrets: tuple[str, ...]) -> str:

@@ -38,14 +38,15 @@ def open_store(  # noqa: PLR0917 - one caller
     if api_key is not None and parts.scheme in {"s3", "s3a"}:
         config["access_key_id"], _, config["secret_access_key"] = api_key.partition(":")
     if str(config.get("endpoint", config.get("aws_endpoint", ""))).startswith("http://"):
-        config.setdefault("client_options", {})["allow_http"] = True
-    client: Any = config.pop("client_options", {})
+        config["client_options"] = {"allow_http": True, **config.get("client_options", {})}
+    client: Any = dict(config.pop("client_options", {}))
+    retry: Any = config.pop("retry_config", None)
     if timeout is not None:
         client["timeout"] = f"{timeout:g}s"
     plain = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     make: Any = from_url
     try:
-        store = make(plain, config=config, client_options=client)
+        store = make(plain, config=config, client_options=client, retry_config=retry)
     except Exception as error:  # noqa: BLE001 - obstore's errors have no public root
         problem = _clean(error, secrets)
     else:

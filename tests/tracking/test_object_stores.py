@@ -1,72 +1,48 @@
-"""Uploads to a server that speaks S3, a process of its own on the loopback device."""
+"""Uploads to object stores, each served by a process of its own on the loopback device."""
 
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
-import time
-import urllib.request
 from pathlib import Path
 
 import pytest
 
 import tfruns_rs as tfr
 from tfruns_rs.tracking import _login
+from tracking import stores
 from tracking.destinations import resolve
 
 pytest.importorskip("obstore")
-pytest.importorskip("moto.server")
 
-KEY, SECRET = "an-access-key-id", "a-very-secret-access-key"
 HERE = Path(__file__).parent
+THOROUGH = "TFRUNS_TEST_REMOTE" in os.environ  # all that is slow, and nothing skipped: `make test-remote`
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = (tmp_path_factory.mktemp("s3") / "log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], stdout=log, stderr=log
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/moto-api/data.json", timeout=5).close()  # noqa: S310
-                break
-            except OSError:
-                assert process.poll() is None
-                time.sleep(0.1)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
+@pytest.fixture(scope="module", params=["s3", "gcs", "azure"])
+def server(request, tmp_path_factory):
+    """Makes buckets: their address, and the options to open them with."""
+    if request.param == "s3" and not THOROUGH:
+        pytest.importorskip("moto.server")
+    if request.param == "azure" and not THOROUGH and stores.AZURITE is None:
+        pytest.skip("Azurite is not installed; `make test-remote` does that")
+    with getattr(stores, request.param)(tmp_path_factory.mktemp(request.param)) as bucket:
+        yield bucket
 
 
 @pytest.fixture
 def options(server, tmp_path):
-    """Options for a bucket of its own."""
-    bucket = f"bucket-{tmp_path.name.lower().replace('_', '-')}"[:60].rstrip("-")
-    request = urllib.request.Request(f"{server}/{bucket}", method="PUT")  # noqa: S310
-    urllib.request.urlopen(request, timeout=10).close()  # noqa: S310
-    return bucket, {
-        "endpoint": server,
-        "access_key_id": KEY,
-        "secret_access_key": SECRET,
-        "region": "us-east-1",
-        "client_options": {"allow_http": True},
-    }
+    """A bucket of its own."""
+    name = re.sub("[^a-z0-9]+", "-", tmp_path.name.lower())
+    return server(f"bucket-{name}"[:60].rstrip("-"))
 
 
 @pytest.fixture
 def bucket(options, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    name, storage_options = options
-    tfr.login(f"s3://{name}/team", user="me", storage_options=storage_options)
+    url, storage_options = options
+    tfr.login(f"{url}/team", user="me", storage_options=storage_options)
     return _login.current_login().destination
 
 
@@ -119,18 +95,14 @@ def test_error_refuses(new_run):
         new_run().upload(conflict_strategy="error")
 
 
-@pytest.mark.parametrize(
-    ("strategy", "statuses", "nodes"),
-    [("error", [0, 7, 7], 1), ("new", [0, 0, 0], 3), ("skip", [0, 3, 3], 1), ("replace", [0, 0, 0], 1)],
-)
-def test_32_of_uploads_at_once_each_strategy_keeps_its_word(options, tmp_path, strategy, statuses, nodes):
+def contest(options, tmp_path, mode, *arguments):
     (tmp_path / "work").mkdir()
-    name, storage_options = options
+    url, storage_options = options
     done = subprocess.run(
-        [sys.executable, HERE / "contest.py", "race", f"s3://{name}", tmp_path / "work", strategy, "3", "2"],
+        [sys.executable, HERE / "contest.py", mode, url, tmp_path / "work", *arguments],
         env={
             **os.environ,
-            "PYTHONPATH": str(HERE.parent),
+            "PYTHONPATH": os.pathsep.join([str(HERE.parent), *sys.path[1:]]),
             "TFRUNS_RUNS_DIR": "runs",
             "STORAGE_OPTIONS": json.dumps(storage_options),
         },
@@ -138,31 +110,64 @@ def test_32_of_uploads_at_once_each_strategy_keeps_its_word(options, tmp_path, s
         text=True,
         check=True,
     )
-    for told in json.loads(done.stdout.splitlines()[-1]):
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_29_a_replace_killed_at_any_step_leaves_one_whole_run(options, tmp_path):
+    told = contest(options, tmp_path, "kill", "1" if THOROUGH else "17")
+    assert told["steps"] > 50
+    assert told["old"] >= 3
+    assert told["new"] >= 1
+
+
+@pytest.mark.parametrize(
+    ("strategy", "statuses", "nodes"),
+    [("error", [0, 7, 7], 1), ("new", [0, 0, 0], 3), ("skip", [0, 3, 3], 1), ("replace", [0, 0, 0], 1)],
+)
+def test_32_of_uploads_at_once_each_strategy_keeps_its_word(options, tmp_path, strategy, statuses, nodes):
+    for told in contest(options, tmp_path, "race", strategy, "3", "10" if THOROUGH else "1"):
         assert (told["statuses"], told["nodes"], told["holder_won"]) == (statuses, nodes, True)
 
 
 def test_37_credentials_are_in_no_message_and_no_record(options, new_run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    name, storage_options = options
+    url, storage_options = options
+    scheme, _, name = url.partition("://")
+    secret = stores.SECRET
     run = new_run()
     messages = []
-    tfr.login(f"s3://{KEY}:{SECRET}@{name}/team?token={SECRET}", user="me", storage_options=storage_options)
+    tfr.login(
+        f"{scheme}://user:{secret}@{name}/team?token={secret}", user="me", storage_options=storage_options
+    )
     run.upload()
     messages += [repr(run.remote), Path(run.local, "tfruns.d/run.json").read_text()]
     with pytest.raises(tfr.errors.ConflictError) as conflict:
         new_run().upload(conflict_strategy="error")
-    for url, more in [
-        (f"s3://{KEY}:{SECRET}@no-such-bucket-here/team?token={SECRET}", {}),
-        (f"s3://{name}", {"endpoint": f"http://{KEY}:{SECRET}@127.0.0.1:9"}),
-        (f"ftp://{KEY}:{SECRET}@{name}", {}),
+    nobody = {
+        key: re.sub(r"(https?://)127\.0\.0\.1:\d+", rf"\1user:{secret}@127.0.0.1:9", value)
+        for key, value in storage_options.items()
+        if isinstance(value, str)
+    }
+    wrong = {key: value.replace(secret, "d3Jvbmc=") for key, value in nobody.items()}
+    for where, more in [
+        (f"{scheme}://user:{secret}@{name}?token={secret}", nobody),
+        (f"{scheme}://{name}", {**nobody, "no_such_option": secret}),
+        (f"{scheme}://{name}", {**wrong, "api_token": secret}),
+        (f"ftp://user:{secret}@{name}", {}),
     ]:
-        options = {**storage_options, **more, "client_options": {"allow_http": True, "timeout": "2s"}}
+        more["client_options"] = {"allow_http": True, "timeout": "2s"}
         with pytest.raises((tfr.errors.UploadError, ValueError)) as caught:
-            tfr.login(url, storage_options=options, timeout=2)
+            tfr.login(where, storage_options={**more, "retry_config": {"max_retries": 0}}, timeout=2)
         messages.append("".join(map(str, [caught.value, repr(caught.value), caught.value.__context__])))
     messages += [str(conflict.value)]
-    assert len(messages) == 6
+    assert len(messages) == 7
     for message in messages:
-        assert KEY not in message
-        assert SECRET not in message
+        assert secret not in message
+
+
+def test_a_store_that_ignores_conditions_is_refused(tmp_path):
+    with stores.gcs(tmp_path, "racy") as bucket:
+        url, storage_options = bucket("test")
+        with pytest.raises(tfr.errors.UploadError, match="ignores the condition that a file is new"):
+            tfr.login(url, storage_options=storage_options)
+        tfr.login(url, storage_options=storage_options, allow_racy=True)
