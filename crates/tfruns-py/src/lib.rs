@@ -43,8 +43,10 @@ mod _core {
     #[pymodule_export]
     use crate::rows::write_rows;
     #[pymodule_export]
-    use crate::writer::{
-        EventWriter, after_fork_in_child, after_fork_in_parent, before_fork, exit_writers, flush_writers,
+    use crate::writer::EventWriter;
+    #[pymodule_export]
+    use crate::writer::life::{
+        after_fork_in_child, after_fork_in_parent, before_fork, exit_writers, flush_writers,
     };
 
     #[pymodule_init]

@@ -1,0 +1,104 @@
+//! Numbers and arrays of numbers, of Python's types and of numpy's.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyUserWarning;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
+
+use super::log::warn;
+
+/// Integers up to here are all floats.
+const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
+
+/// A number without looking at what is no number: floats, integers and bools, numpy's and tensors of no dimension.
+pub(super) fn plain_number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    if let Ok(float) = value.cast::<PyFloat>() {
+        return Ok(Some(float.value()));
+    }
+    if value.cast::<PyInt>().is_ok() {
+        return integer(value);
+    }
+    let py = value.py();
+    if let Some(number) = numpy_number(value)? {
+        return Ok(Some(number));
+    }
+    match value.getattr_opt(intern!(py, "ndim"))? {
+        Some(ndim) if ndim.extract::<usize>().is_ok_and(|ndim| ndim == 0) => number(value),
+        _ => Ok(None),
+    }
+}
+
+/// A number, from whatever is one or holds exactly one.
+pub(super) fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    let py = value.py();
+    if let Ok(float) = value.cast::<PyFloat>() {
+        return Ok(Some(float.value()));
+    }
+    if value.cast::<PyInt>().is_ok() {
+        return integer(value);
+    }
+    if value.cast::<PyString>().is_ok() || value.is_none() {
+        return Ok(None);
+    }
+    if let Some(number) = numpy_number(value)? {
+        return Ok(Some(number));
+    }
+    if let Ok(item) = value.call_method0(intern!(py, "item")) {
+        return match item.cast::<PyFloat>() {
+            Ok(float) => Ok(Some(float.value())),
+            Err(_) if item.cast::<PyInt>().is_ok() => integer(&item),
+            Err(_) => Ok(None),
+        };
+    }
+    match value.call_method0(intern!(py, "__float__")) {
+        Ok(float) => Ok(float.extract().ok()),
+        Err(_) => Ok(None),
+    }
+}
+
+/// The elements of an array of one dimension, or of a sequence.
+pub(super) fn array<T: pyo3::buffer::Element>(values: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Vec<T>> {
+    let py = values.py();
+    let numpy = py.import("numpy")?;
+    let array = numpy.call_method1("asarray", (values,))?;
+    if array.getattr("size")?.extract::<usize>()? == 0 {
+        return Ok(Vec::new());
+    }
+    let kwargs = PyDict::new(py);
+    kwargs.set_item("casting", "same_kind")?;
+    kwargs.set_item("copy", false)?;
+    let array = array.call_method("astype", (dtype,), Some(&kwargs))?;
+    pyo3::buffer::PyBuffer::<T>::get(&numpy.call_method1("ascontiguousarray", (array,))?)?.to_vec(py)
+}
+
+/// A number of numpy's floating types; numpy is not imported for it.
+pub(super) fn numpy_number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    static FLOATING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = value.py();
+    let floating = if let Some(floating) = FLOATING.get(py) {
+        floating
+    } else {
+        let modules = py.import("sys")?.getattr("modules")?;
+        let Ok(numpy) = modules.get_item("numpy") else { return Ok(None) };
+        let Ok(floating) = numpy.getattr("floating") else { return Ok(None) };
+        FLOATING.get_or_init(py, || floating.unbind())
+    };
+    if value.is_instance(floating.bind(py))? { value.extract().map(Some) } else { Ok(None) }
+}
+
+/// `None` for one that is larger than any float64.
+pub(super) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if let Ok(boolean) = value.cast::<PyBool>() {
+        return Ok(Some(f64::from(u8::from(boolean.is_true()))));
+    }
+    let Ok(float) = value.extract::<f64>() else { return Ok(None) };
+    if float.abs() > EXACT_INTEGERS && !TOLD.swap(true, Ordering::Relaxed) {
+        let message = "an integer beyond 2**53 was logged; it is rounded to a float64 (said once)";
+        warn(value.py(), &value.py().get_type::<PyUserWarning>(), message)?;
+    }
+    Ok(Some(float))
+}
