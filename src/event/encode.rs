@@ -70,8 +70,9 @@ fn scalar_fields_len(value: f64, exact: bool, metadata: &[u8]) -> usize {
 }
 
 /// Whether the float64 is lost in `simple_value`.
+#[inline]
 #[allow(clippy::float_cmp)] // bits are meant
-fn needs_exact(value: f64) -> bool {
+pub(crate) fn needs_exact(value: f64) -> bool {
     f64::from(value as f32) != value && !value.is_nan()
 }
 

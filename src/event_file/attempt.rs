@@ -42,7 +42,7 @@ impl Attempt {
 }
 
 /// Seconds since the epoch.
-pub(crate) fn now() -> f64 {
+pub fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |since| since.as_secs_f64())
 }
 

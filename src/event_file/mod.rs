@@ -5,7 +5,7 @@ mod last_step;
 mod name;
 mod run_name;
 
-pub(crate) use attempt::now;
+pub use attempt::now;
 pub use attempt::{Attempt, file_version_record};
 pub use last_step::last_step;
 pub(crate) use name::next_number;

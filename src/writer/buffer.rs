@@ -6,7 +6,7 @@
 //! | bytes | content of an entry |
 //! |---|---|
 //! | 4 | length of the body |
-//! | 4 | 1 where the step is open, else 0 |
+//! | 4 | what it is: 0 with its step, 1 where the step is open, 2 where the body is whole records |
 //! | 8 | wall time |
 //! | 8 | the step; where it is open, the number of the call since the last commit |
 //! | *n* | body: the event's fields beyond time and step |
@@ -24,6 +24,8 @@ use crate::tfrecord::append_record;
 pub type RunId = usize;
 
 const ENTRY_HEADER_LEN: usize = 24;
+const OPEN: u8 = 1;
+const RECORDS: u8 = 2;
 
 /// The entries of one run.
 #[derive(Default)]
@@ -99,7 +101,7 @@ impl Buffer {
         }
         let start = entries.len();
         let mut header = [0; ENTRY_HEADER_LEN];
-        header[4] = u8::from(open);
+        header[4] = if open { OPEN } else { 0 };
         header[8..16].copy_from_slice(&wall_time.to_le_bytes());
         header[16..].copy_from_slice(&step.to_le_bytes());
         entries.extend_from_slice(&header);
@@ -110,6 +112,16 @@ impl Buffer {
         entries[start..start + 4].copy_from_slice(&body_len.to_le_bytes());
         self.bytes += len;
         self.counters.events += 1;
+    }
+
+    /// Appends `count` records that are framed already.
+    pub fn push_records(&mut self, run: RunId, records: &[u8], count: u64) {
+        self.push(run, 0.0, 0, false, |entries| {
+            let kind = entries.len() - ENTRY_HEADER_LEN + 4;
+            entries[kind] = RECORDS;
+            entries.extend_from_slice(records);
+        });
+        self.counters.events += count - 1;
     }
 
     /// The step before, if `step` is the first in this writer that goes back in its tag.
@@ -147,6 +159,11 @@ impl Buffer {
         !described.contains(tag) && described.insert(tag.into())
     }
 
+    /// Whether `tag` had its metadata.
+    pub fn is_described(&self, run: RunId, tag: &str) -> bool {
+        self.runs[run].described.contains(tag)
+    }
+
     /// Forgets which tags a file describes: the next records go to another.
     pub fn forget_described(&mut self) {
         for run in &mut self.runs {
@@ -176,7 +193,7 @@ impl Buffer {
 /// Adds `calls` to the numbers of the calls whose step is open.
 pub(super) fn renumber(mut entries: &mut [u8], calls: i64) {
     while let Some((header, rest)) = entries.split_first_chunk_mut::<ENTRY_HEADER_LEN>() {
-        if header[4] != 0 {
+        if header[4] == OPEN {
             let number = i64::from_le_bytes(header[16..].try_into().unwrap_or_default());
             header[16..].copy_from_slice(&(number + calls).to_le_bytes());
         }
@@ -192,13 +209,17 @@ pub(super) fn seal(mut entries: &[u8], base: i64, records: &mut Vec<u8>) {
         let word = |at: usize| u64::from_le_bytes(header[at..at + 8].try_into().unwrap_or_default());
         let body_len = u32::from_le_bytes(header[..4].try_into().unwrap_or_default());
         let (body, next) = rest.split_at(body_len as usize);
+        entries = next;
+        if header[4] == RECORDS {
+            records.extend_from_slice(body);
+            continue;
+        }
         let step = word(16).cast_signed();
-        let step = if header[4] == 0 { step } else { base.saturating_add(step) };
+        let step = if header[4] == OPEN { base.saturating_add(step) } else { step };
         append_record(records, |buf| {
             put_time_and_step(buf, f64::from_bits(word(8)), step);
             buf.extend_from_slice(body);
         });
-        entries = next;
     }
 }
 

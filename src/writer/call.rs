@@ -4,7 +4,7 @@ use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
 use super::buffer::{Buffer, RunId};
-use super::{COMMIT_BYTES, MetadataPolicy, WriteError, Writer, thread};
+use super::{COMMIT_BYTES, MetadataPolicy, Series, WriteError, Writer, thread};
 use crate::event::encode::{
     SCALARS_METADATA, TEXT_METADATA, put_bytes_field, put_call_extension, put_scalar_summary, put_summary,
     put_text_fields,
@@ -65,12 +65,31 @@ impl Call<'_> {
         self.push(run, tag, |buf| put_scalar_summary(buf, tag, value, exact, metadata));
     }
 
-    /// Logs a scalar for each element, at steps and times of their own (else at the time of the call).
-    pub fn series(&mut self, run: RunId, tag: &str, steps: &[i64], values: &[f64], times: Option<&[f64]>) {
-        for (i, (&step, &value)) in steps.iter().zip(values).enumerate() {
-            self.step = step;
-            self.wall_time = times.map_or(self.wall_time, |times| times[i]);
-            self.scalar(run, tag, value);
+    /// Logs the chunk that a series has framed, at steps and times of its own.
+    pub fn series(&mut self, run: RunId, series: &Series) {
+        let mut records = &series.records[..];
+        let mut count = series.len;
+        if records.is_empty() {
+            return;
+        }
+        let (end, step, value, wall_time) = series.first;
+        self.step = step;
+        self.wall_time = wall_time;
+        if self.writer.options.metadata == MetadataPolicy::First
+            && !self.buffer.is_described(run, &series.tag)
+        {
+            self.scalar(run, &series.tag, value);
+            records = &records[end..];
+            count -= 1;
+        }
+        self.note_step(run, &series.tag, step);
+        if let Some((step, last)) = series.went_back {
+            self.note_step(run, &series.tag, last);
+            self.note_step(run, &series.tag, step);
+        }
+        self.note_step(run, &series.tag, series.last_step);
+        if !records.is_empty() {
+            self.buffer.push_records(run, records, count as u64);
         }
     }
 
@@ -93,16 +112,20 @@ impl Call<'_> {
     }
 
     fn push(&mut self, run: RunId, tag: &str, body: impl FnOnce(&mut Vec<u8>)) {
-        if !self.open
-            && let Some(last) = self.buffer.step_goes_back(run, tag, self.step)
-        {
-            self.taken.went_back = Some((tag.to_owned(), self.step, last));
+        if !self.open {
+            self.note_step(run, tag, self.step);
         }
         let extension = &self.extension;
         self.buffer.push(run, self.wall_time, self.step, self.open, |buf| {
             body(buf);
             buf.extend_from_slice(extension);
         });
+    }
+
+    fn note_step(&mut self, run: RunId, tag: &str, step: i64) {
+        if let Some(last) = self.buffer.step_goes_back(run, tag, step) {
+            self.taken.went_back = Some((tag.to_owned(), step, last));
+        }
     }
 
     /// Ends the call and tells the thread, if it has to know.

@@ -30,6 +30,7 @@ pub mod fork;
 mod options;
 mod rows;
 mod run_file;
+mod series;
 mod share;
 mod sidecar;
 mod sink;
@@ -45,6 +46,7 @@ pub use call::{Call, Refused, Taken};
 pub use error::WriteError;
 pub use options::{MetadataPolicy, Options, SharingState, Stats, rank_of_environment};
 pub use rows::{RowError, RowWriter};
+pub use series::Series;
 
 use crate::event_file::{Attempt, InvalidRunName, RunName, now};
 use buffer::Buffer;

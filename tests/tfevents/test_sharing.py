@@ -105,7 +105,7 @@ def test_log_event_in_children_of_multiprocessing(tmp_path, method):
 def test_a_process_that_comes_later_joins_and_after_the_last_one_a_new_file_begins(tmp_path):
     script = "import sys; from tfevents.test_sharing import log_some; log_some(sys.argv[1], 'later')"
     run = [sys.executable, "-c", script, str(tmp_path)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     with tfr.EventWriter(tmp_path, shared=True) as writer:
         writer.add_scalar("first", 1)
         subprocess.run(run, check=True, env=environment)

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeWarning, PyUserWarning};
 use pyo3::prelude::*;
-use tfruns_rs::event_file::RunName;
-use tfruns_rs::writer::{Call, Refused, RunId, WriteError};
+use tfruns_rs::event_file::{RunName, now};
+use tfruns_rs::writer::{Call, Refused, RunId, Series, Taken, WriteError};
 
 use super::check::{check_size, check_time, step_of, tag_of};
 use super::leaves::{Leaves, Value};
@@ -99,15 +99,34 @@ impl EventWriter {
         size: usize,
         encode: impl FnOnce(&mut Call<'_>),
     ) -> PyResult<()> {
+        match self.take(py, step, wall_time, size, encode)? {
+            Some(taken) => self.finish(py, taken),
+            None => Ok(()),
+        }
+    }
+
+    /// The part of a call that may fail: `None` where its records were given up.
+    fn take(
+        &self,
+        py: Python<'_>,
+        step: Option<i64>,
+        wall_time: Option<f64>,
+        size: usize,
+        encode: impl FnOnce(&mut Call<'_>),
+    ) -> PyResult<Option<Taken>> {
         let mut call = match self.writer.call(step, wall_time, size) {
             Ok(call) => call,
             Err(refused) => match self.wait(py, refused, step, wall_time, size)? {
                 Some(call) => call,
-                None => return Ok(()),
+                None => return Ok(None),
             },
         };
         encode(&mut call);
-        let taken = call.end();
+        Ok(Some(call.end()))
+    }
+
+    /// The part after it: the records are taken, whatever this raises.
+    fn finish(&self, py: Python<'_>, taken: Taken) -> PyResult<()> {
         if taken.commit {
             self.report(py, py.detach(|| self.writer.commit()))?;
         }
@@ -122,6 +141,44 @@ impl EventWriter {
             warn(py, &py.get_type::<PyUserWarning>(), &message)?;
         }
         Ok(())
+    }
+
+    /// Logs a series, a chunk at a time. What its records have to say of others is said at its end.
+    pub(super) fn log_series(
+        &self,
+        py: Python<'_>,
+        run: RunId,
+        tag: &str,
+        steps: &[i64],
+        values: &[f64],
+        times: Option<&[f64]>,
+    ) -> PyResult<()> {
+        let mut series = Series::new(tag, self.writer.options());
+        let mut finished = Ok(());
+        for start in (0..values.len()).step_by(series.chunk()) {
+            let chunk = start..values.len().min(start + series.chunk());
+            let count = chunk.len();
+            py.detach(|| {
+                let times = times.map(|times| &times[chunk.clone()]);
+                series.frame(&steps[chunk.clone()], &values[chunk.clone()], times, now());
+            });
+            match self.take(py, Some(0), None, series.size(count), |call| call.series(run, &series)) {
+                Ok(Some(mut taken)) => {
+                    // Written by the caller while it is in the cache: the thread could not keep up.
+                    taken.commit |= count == series.chunk() && finished.is_ok();
+                    finished = finished.and(self.finish(py, taken));
+                }
+                given_up => {
+                    py.detach(|| self.writer.count_dropped(count as u64 - 1));
+                    if let Err(error) = given_up {
+                        let note = format!("{start} of {} values were logged", values.len());
+                        error.value(py).call_method1("add_note", (note,))?;
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        finished
     }
 
     /// Waits for room; `None` where the records were given up.

@@ -27,11 +27,8 @@ use tfruns_rs::writer::{self as core, MetadataPolicy, Options, RunId, SharingSta
 use self::check::{check_size, check_time, choice, extract_step, refuse_value, step_of, tag_of};
 use self::leaves::{Leaf, Leaves, Value, key_of};
 use self::log::to_python;
-use self::number::{array, number};
+use self::number::{Array, note_rounded, number};
 use crate::errors;
-
-/// How many values of a series are encoded at once.
-const SERIES_CHUNK: usize = 1 << 14;
 
 /// Writes the events of one logdir.
 #[pyclass(frozen, weakref, module = "tfruns_rs")]
@@ -188,30 +185,27 @@ impl EventWriter {
         wall_times: Option<&Bound<'_, PyAny>>,
         run: Option<&str>,
     ) -> PyResult<()> {
-        let steps: Vec<i64> = array(steps, "int64")?;
-        let values: Vec<f64> = array(values, "float64")?;
-        let times: Option<Vec<f64>> = wall_times.map(|times| array(times, "float64")).transpose()?;
+        let steps: Array<i64> = Array::of(steps, "int64")?;
+        let values: Array<f64> = Array::of(values, "float64")?;
+        let times: Option<Array<f64>> = wall_times.map(|times| Array::of(times, "float64")).transpose()?;
         let tag = tag_of(tag)?;
-        let lengths = (steps.len(), times.as_ref().map_or(steps.len(), Vec::len));
-        if lengths != (values.len(), values.len()) {
+        let numbers = &values.elements[..];
+        let steps = &steps.elements[..];
+        let times = times.as_ref().map(|times| &times.elements[..]);
+        let lengths = (steps.len(), times.map_or(steps.len(), <[f64]>::len));
+        if lengths != (numbers.len(), numbers.len()) {
             let message = format!("tag {tag:?}: steps, values and wall_times differ in length");
             return Err(errors::error(py, "InvalidEventError", message));
         }
-        if let Some(time) = times.iter().flatten().find(|time| !time.is_finite()) {
+        if let Some(time) = times.unwrap_or_default().iter().find(|time| !time.is_finite()) {
             check_time(py, Some(*time))?;
         }
-        if values.is_empty() {
+        if numbers.is_empty() {
             return Ok(());
         }
         let run = self.run(py, run.unwrap_or("."), true)?;
-        for start in (0..values.len()).step_by(SERIES_CHUNK) {
-            let chunk = start..values.len().min(start + SERIES_CHUNK);
-            let size = chunk.len() * (64 + tag.len());
-            let (steps, values) = (&steps[chunk.clone()], &values[chunk.clone()]);
-            let times = times.as_ref().map(|times| &times[chunk]);
-            self.log(py, Some(0), None, size, |call| call.series(run, tag, steps, values, times))?;
-        }
-        Ok(())
+        self.log_series(py, run, tag, steps, numbers, times)?;
+        note_rounded(py, &values)
     }
 
     /// Logs values that are encoded already, `(run, tag, fields)`, under one step.

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use pyo3::buffer::{Element, PyBuffer};
 use pyo3::exceptions::PyUserWarning;
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -9,6 +10,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyString};
 
 use super::log::warn;
+use crate::errors;
 
 /// Integers up to here are all floats.
 const EXACT_INTEGERS: f64 = 9_007_199_254_740_992.0;
@@ -60,18 +62,34 @@ pub(super) fn number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 }
 
 /// The elements of an array of one dimension, or of a sequence.
-pub(super) fn array<T: pyo3::buffer::Element>(values: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Vec<T>> {
-    let py = values.py();
-    let numpy = py.import("numpy")?;
-    let array = numpy.call_method1("asarray", (values,))?;
-    if array.getattr("size")?.extract::<usize>()? == 0 {
-        return Ok(Vec::new());
+pub(super) struct Array<T> {
+    pub elements: Vec<T>,
+    of_integers: bool,
+}
+
+impl<T: Element> Array<T> {
+    /// By way of numpy, as this dtype.
+    pub fn of(values: &Bound<'_, PyAny>, dtype: &str) -> PyResult<Self> {
+        let py = values.py();
+        let numpy = py.import("numpy")?;
+        let given = numpy.call_method1("asarray", (values,))?;
+        if given.getattr("size")?.extract::<usize>()? == 0 {
+            return Ok(Self { elements: Vec::new(), of_integers: false });
+        }
+        if given.getattr("ndim")?.extract::<usize>()? != 1 {
+            let shape = given.getattr("shape")?;
+            let message = format!("an array of shape {shape} is no series: that has one dimension");
+            return Err(errors::error(py, "InvalidEventError", message));
+        }
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("casting", "same_kind")?;
+        kwargs.set_item("copy", false)?;
+        let array = given.call_method("astype", (dtype,), Some(&kwargs))?;
+        Ok(Self {
+            elements: PyBuffer::get(&numpy.call_method1("ascontiguousarray", (array,))?)?.to_vec(py)?,
+            of_integers: given.getattr("dtype")?.getattr("kind")?.extract::<char>()? != 'f',
+        })
     }
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("casting", "same_kind")?;
-    kwargs.set_item("copy", false)?;
-    let array = array.call_method("astype", (dtype,), Some(&kwargs))?;
-    pyo3::buffer::PyBuffer::<T>::get(&numpy.call_method1("ascontiguousarray", (array,))?)?.to_vec(py)
 }
 
 /// A number of numpy's floating types; numpy is not imported for it.
@@ -91,14 +109,28 @@ pub(super) fn numpy_number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
 
 /// `None` for one that is larger than any float64.
 pub(super) fn integer(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    static TOLD: AtomicBool = AtomicBool::new(false);
     if let Ok(boolean) = value.cast::<PyBool>() {
         return Ok(Some(f64::from(u8::from(boolean.is_true()))));
     }
     let Ok(float) = value.extract::<f64>() else { return Ok(None) };
-    if float.abs() > EXACT_INTEGERS && !TOLD.swap(true, Ordering::Relaxed) {
-        let message = "an integer beyond 2**53 was logged; it is rounded to a float64 (said once)";
-        warn(value.py(), &value.py().get_type::<PyUserWarning>(), message)?;
-    }
+    note_rounding(value.py(), || float.abs() > EXACT_INTEGERS)?;
     Ok(Some(float))
+}
+
+/// Warns once where the values were integers that are no float64.
+pub(super) fn note_rounded(py: Python<'_>, values: &Array<f64>) -> PyResult<()> {
+    if !values.of_integers {
+        return Ok(());
+    }
+    note_rounding(py, || values.elements.iter().any(|value| value.abs() > EXACT_INTEGERS))
+}
+
+/// Warns once where an integer is no float64.
+fn note_rounding(py: Python<'_>, is_rounded: impl FnOnce() -> bool) -> PyResult<()> {
+    static TOLD: AtomicBool = AtomicBool::new(false);
+    if TOLD.load(Ordering::Relaxed) || !is_rounded() || TOLD.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let message = "an integer beyond 2**53 was logged; it is rounded to a float64 (said once)";
+    warn(py, &py.get_type::<PyUserWarning>(), message)
 }
