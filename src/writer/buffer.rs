@@ -15,7 +15,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::WriteError;
+use super::{SharingState, WriteError};
 use crate::event::encode::put_time_and_step;
 use crate::event_file::RunName;
 use crate::tfrecord::append_record;
@@ -73,6 +73,18 @@ pub(super) struct Counters {
     pub waits: u64,
     pub errors: u64,
     pub last_error: Option<String>,
+    /// As of the last commit.
+    pub written: Written,
+}
+
+/// What a sink has done.
+#[derive(Clone, Default)]
+pub(super) struct Written {
+    pub bytes: u64,
+    pub batches: u64,
+    /// Batches of killed sharers.
+    pub completed: u64,
+    pub sharing: SharingState,
 }
 
 impl Buffer {

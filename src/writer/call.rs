@@ -1,5 +1,6 @@
 //! A call: records that share one step and one time.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::time::{Duration, Instant};
 
@@ -30,6 +31,8 @@ pub enum Refused {
 pub struct Taken {
     /// Whether this caller has to commit.
     pub commit: bool,
+    /// Whether the file system has not taken earlier records for some seconds.
+    pub stalled: bool,
     /// What went wrong with earlier records.
     pub fault: Option<WriteError>,
     /// The first explicit step in this writer that went back: tag, step, the step before.
@@ -134,6 +137,8 @@ impl Call<'_> {
         let buffer = &mut *self.buffer;
         buffer.calls += i64::from(self.open);
         self.taken.fault = buffer.fault.take();
+        self.taken.stalled =
+            self.writer.stalled.load(Ordering::Relaxed) && self.writer.stalled.swap(false, Ordering::Relaxed);
         self.taken.commit = options.flush_secs <= 0.0 || thread::is_exiting();
         let due = if self.taken.commit {
             None

@@ -8,15 +8,15 @@
 //!
 //! # Threads and locks
 //!
-//! One thread a process, `tfruns-writer`, serves all writers ([`thread`]). It is started by the first record that
-//! waits, and joined before a fork and at exit. Each writer has two locks, and the sink comes before the buffer:
+//! A thread, `tfruns-writer`, serves all writers, and another steps in where a file system stalls ([`thread`]). They
+//! are started by records that wait, and joined before a fork. Each writer has two locks, and the sink comes before the buffer:
 //!
 //! | lock | guards | held for |
 //! |---|---|---|
 //! | sink | files, records on their way, the step counter | a commit |
 //! | buffer | entries not yet taken, counters | encoding one record, or a swap |
 //!
-//! The thread's own lock comes after both and is held for moments. Nobody holds a lock while waiting for Python, but for
+//! The threads' own lock comes after both and is held for moments. Nobody holds a lock while waiting for Python, but for
 //! the one who forks: so who has Python's lock only tries for the buffer, and lets go of Python to wait for it.
 //! A stalled file system holds the sink of its own writer; its callers go on until their buffer is full.
 //!
@@ -66,19 +66,24 @@ pub struct Writer {
     room: Condvar,
     last_used: AtomicU64,
     closed: AtomicBool,
+    /// Whether the thread waits for the file system, and nobody has been told.
+    stalled: AtomicBool,
 }
 
 impl Writer {
     /// A writer for `logdir`, which should be absolute. Nothing is created before the first record.
     pub fn new(logdir: &Path, options: Options) -> Arc<Self> {
-        let buffer = Buffer { generation: fork::generation(), ..Buffer::default() };
+        let sink = Sink::new(logdir, &options);
+        let mut buffer = Buffer { generation: fork::generation(), ..Buffer::default() };
+        buffer.counters.written = sink.written();
         let writer = Arc::new(Self {
             logdir: logdir.to_path_buf(),
-            sink: Mutex::new(Sink::new(logdir, &options)),
+            sink: Mutex::new(sink),
             buffer: Mutex::new(buffer),
             room: Condvar::new(),
             last_used: AtomicU64::new(0),
             closed: AtomicBool::new(false),
+            stalled: AtomicBool::new(false),
             options,
         });
         thread::register(&writer);
@@ -128,7 +133,10 @@ impl Writer {
             }
         }
         sink.create_run(&name, &self.options)?;
-        let id = self.buffer().add_run(name);
+        let mut buffer = self.buffer();
+        let id = buffer.add_run(name);
+        buffer.counters.written = sink.written();
+        drop(buffer);
         drop(sink);
         thread::spare_descriptors();
         Ok(id)
@@ -248,22 +256,21 @@ impl Writer {
         self.sink().files.iter().filter_map(|file| file.path().map(Path::to_path_buf)).collect()
     }
 
-    /// The counters.
+    /// The counters, as of the last commit: this never waits for one.
     pub fn stats(&self) -> Stats {
-        let sink = self.sink();
         let buffer = self.buffer();
         let counters = buffer.counters.clone();
         Stats {
             events: counters.events,
-            bytes: sink.written,
-            batches: sink.batches,
+            bytes: counters.written.bytes,
+            batches: counters.written.batches,
             buffered_bytes: (buffer.bytes + buffer.backlog) as u64,
             waits: counters.waits,
             dropped: counters.dropped,
             errors: counters.errors,
             last_error: counters.last_error,
-            sharing: sink.share.state,
-            completed: sink.completed,
+            sharing: counters.written.sharing,
+            completed: counters.written.completed,
         }
     }
 
@@ -281,7 +288,9 @@ impl Writer {
         let mut sink = self.sink();
         sink.take(&mut self.buffer());
         let counted = sink.count(&self.options, change);
-        self.buffer().backlog = sink.waiting();
+        let mut buffer = self.buffer();
+        buffer.backlog = sink.waiting();
+        buffer.counters.written = sink.written();
         counted
     }
 
@@ -305,6 +314,7 @@ impl Writer {
         let result = sink.commit(&self.options);
         let mut buffer = self.buffer();
         buffer.backlog = sink.waiting();
+        buffer.counters.written = sink.written();
         match &result {
             Ok(()) => {
                 buffer.failing = false;
@@ -358,4 +368,5 @@ impl Writer {
 fn forget_inherited(sink: &mut Sink, buffer: &mut Buffer) {
     sink.forget_inherited();
     buffer.forget_inherited(fork::generation());
+    buffer.counters.written = sink.written();
 }

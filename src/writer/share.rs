@@ -145,7 +145,7 @@ impl Sink {
         let result = match sidecar.complete(&self.logdir) {
             Err(error) => Err(error),
             Ok(completed) => {
-                self.completed += completed;
+                self.written.completed += completed;
                 self.share.cut = false;
                 self.follow(&sidecar);
                 work(self, &mut sidecar)
@@ -256,8 +256,8 @@ impl Sink {
                 file.clear_taken();
                 let before = file.unwritten().len();
                 let wrote = file.write_out();
-                self.written += (before - file.unwritten().len()) as u64;
-                self.batches += 1;
+                self.written.bytes += (before - file.unwritten().len()) as u64;
+                self.written.batches += 1;
                 self.share.cut |= wrote.is_err();
                 result = result.and(wrote);
             }

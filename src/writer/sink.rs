@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::buffer::{Buffer, renumber};
+use super::buffer::{Buffer, Written, renumber};
 use super::run_file::RunFile;
 use super::share::Share;
 use super::{Options, WriteError, files};
@@ -19,9 +19,7 @@ pub(super) struct Sink {
     /// The calls whose entries were taken and have no step yet.
     pub calls: i64,
     pub share: Share,
-    pub written: u64,
-    pub batches: u64,
-    pub completed: u64,
+    pub written: Written,
 }
 
 impl Sink {
@@ -34,9 +32,7 @@ impl Sink {
             step_floor: 0,
             calls: 0,
             share: Share::new(options),
-            written: 0,
-            batches: 0,
-            completed: 0,
+            written: Written::default(),
         }
     }
 
@@ -121,8 +117,8 @@ impl Sink {
             let wrote = file.open(options).and_then(|()| {
                 let before = file.unwritten().len();
                 let wrote = file.write_out();
-                self.written += (before - file.unwritten().len()) as u64;
-                self.batches += 1;
+                self.written.bytes += (before - file.unwritten().len()) as u64;
+                self.written.batches += 1;
                 wrote
             });
             result = result.and(wrote);
@@ -131,6 +127,11 @@ impl Sink {
             }
         }
         result
+    }
+
+    /// What has been done so far.
+    pub fn written(&self) -> Written {
+        Written { sharing: self.share.state, ..self.written.clone() }
     }
 
     pub fn waiting(&self) -> usize {
@@ -159,8 +160,6 @@ impl Sink {
         self.files.iter_mut().for_each(RunFile::forget_inherited);
         self.calls = 0;
         self.share.rest();
-        self.written = 0;
-        self.batches = 0;
-        self.completed = 0;
+        self.written = Written::default();
     }
 }

@@ -1,4 +1,5 @@
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -267,7 +268,7 @@ writer = tfr.EventWriter(sys.argv[1], flush_secs=0.01)
 for n in range(5):
     writer.add_scalar("x", n)
     time.sleep(0.05)
-    assert len(os.listdir("/proc/self/task")) == 2
+    assert len(os.listdir("/proc/self/task")) > 1
     pid = os.fork()
     if pid == 0:
         assert len(os.listdir("/proc/self/task")) == 1
@@ -327,6 +328,87 @@ def test_subprocesses_do_not_inherit_files(tmp_path):
         assert "/proc/" in listing
         assert "tfevents" not in listing
         assert ".tfruns" not in listing
+
+
+def stall(logdir):
+    """Hold the lock of a shared logdir: a commit there waits as it would for a file system that stalls."""
+    import fcntl
+
+    held = Path(logdir, ".tfruns-share").open("r+b")  # noqa: SIM115 - the caller lets go
+    fcntl.flock(held, fcntl.LOCK_EX)
+    return held
+
+
+def wait_until(holds, seconds=20.0):
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_where_a_file_system_stalls_the_timer_of_other_writers_goes_on(tmp_path):
+    """However many stall: the others keep their `flush_secs`, and no thread is left over afterwards."""
+    options = {"shared": True, "flush_secs": 0.01, "lock_timeout_secs": 1000}
+    stuck = [tfr.EventWriter(tmp_path / f"stuck{n}", **options) for n in range(4)]
+    free = [tfr.EventWriter(tmp_path / f"free{n}", flush_secs=0.05) for n in range(20)]
+    for writer in stuck + free:
+        writer.add_scalar("x", 0)
+        writer.flush()
+    held = [stall(writer.logdir) for writer in stuck]
+    for value in range(1, 4):
+        for writer in stuck + free:
+            writer.add_scalar("x", value)
+        wait_until(lambda value=value: all(steps(w.logdir) == list(range(value + 1)) for w in free))
+        for writer in stuck:
+            assert steps(writer.logdir) == [0]
+            assert writer.stats()["events"] == value + 1
+    threads = len(os.listdir("/proc/self/task")) if Path("/proc/self/task").is_dir() else 0
+    for file in held:
+        file.close()
+    wait_until(lambda: all(steps(w.logdir) == [0, 1, 2, 3] for w in stuck))
+    if threads:
+        wait_until(lambda: len(os.listdir("/proc/self/task")) <= threads - 3)
+    for writer in stuck + free:
+        writer.close()
+
+
+def test_a_file_system_that_stalls_is_told_after_five_seconds(tmp_path):
+    with tfr.EventWriter(tmp_path, shared=True, flush_secs=0.01, lock_timeout_secs=1000) as writer:
+        writer.add_scalar("x", 0)
+        writer.flush()
+        with stall(tmp_path), pytest.warns(RuntimeWarning, match="has not taken") as told:
+            deadline = time.monotonic() + 20
+            while not told.list and time.monotonic() < deadline:
+                writer.add_scalar("x", 1)
+                time.sleep(0.05)
+            writer.add_scalar("x", 1)
+    assert len(told.list) == 1
+    assert len(steps(tmp_path)) == writer.stats()["events"]
+
+
+def test_what_stalls_at_exit_holds_up_only_itself(tmp_path):
+    script = """
+import fcntl, sys, tfruns_rs as tfr
+from tfruns_rs.tfevents import _lifecycle
+_lifecycle.EXIT_DEADLINE_SECS = 3
+stuck = [tfr.EventWriter(f"{sys.argv[1]}/stuck{n}", shared=True, flush_secs=1000, lock_timeout_secs=1000) for n in range(3)]
+free = [tfr.EventWriter(f"{sys.argv[1]}/free{n}", flush_secs=1000) for n in range(3)]
+for writer in stuck + free:
+    writer.add_scalar("x", 0)
+    writer.flush()
+held = [open(f"{writer.logdir}/.tfruns-share", "r+b") for writer in stuck]
+for file in held:
+    fcntl.flock(file, fcntl.LOCK_EX)
+for writer in stuck + free:
+    writer.add_scalar("x", 1)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert [steps(tmp_path / f"free{n}") for n in range(3)] == [[0, 1]] * 3
+    assert sorted(re.findall(r"for (\S+)/stuck(\d) could not be written", done.stderr)) == [
+        (str(tmp_path), str(n)) for n in range(3)
+    ]
 
 
 def test_a_flush_while_the_disk_stalls_holds_up_its_own_writer_only(tmp_path):

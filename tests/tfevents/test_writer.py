@@ -189,7 +189,9 @@ def test_a_series_is_what_its_scalars_are(tmp_path, dtype, exact, metadata):
     rng = np.random.default_rng(0)
     numbers = (rng.random(300) * 100).astype(dtype)
     steps, times = np.cumsum(rng.integers(0, 1000, 300)), rng.random(300) * 2e9
-    with tfr.EventWriter(tmp_path / "series", exact=exact, metadata=metadata, max_buffer_bytes=5000) as writer:
+    with tfr.EventWriter(
+        tmp_path / "series", exact=exact, metadata=metadata, max_buffer_bytes=5000
+    ) as writer:
         writer.add_scalar_series("t/ä", steps, numbers, times)
         writer.add_scalar_series("t/ä", steps[::-1][:1] + 1, numbers[::-1][:1], times[:1])
     with tfr.EventWriter(tmp_path / "scalars", exact=exact, metadata=metadata) as writer:

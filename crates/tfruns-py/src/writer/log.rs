@@ -130,6 +130,9 @@ impl EventWriter {
         if taken.commit {
             self.report(py, py.detach(|| self.writer.commit()))?;
         }
+        if taken.stalled {
+            self.tell_of_stall(py, "waits in memory")?;
+        }
         if let Some(fault) = taken.fault {
             self.report(py, Err(fault))?;
         }
@@ -231,12 +234,8 @@ impl EventWriter {
             if waited.is_zero() || waited < LOOK_FOR_SIGNALS / 2 {
                 py.detach(|| self.writer.count_wait());
             }
-            if waited > STALLED && !self.stall_told.swap(true, Ordering::Relaxed) {
-                let message = format!(
-                    "logging to {} waits: its buffer is full and the file system has not taken it for 5 s",
-                    self.logdir()
-                );
-                warn(py, &py.get_type::<PyRuntimeWarning>(), &message)?;
+            if waited > STALLED {
+                self.tell_of_stall(py, "fills its buffer, so logging waits")?;
             }
             py.detach(|| self.writer.wait_for_room(LOOK_FOR_SIGNALS));
             py.check_signals()?;
@@ -245,6 +244,19 @@ impl EventWriter {
                 Err(refused) => refused,
             };
         }
+    }
+
+    /// Warns once of a file system that stalls.
+    #[cold]
+    fn tell_of_stall(&self, py: Python<'_>, what: &str) -> PyResult<()> {
+        if self.stall_told.swap(true, Ordering::Relaxed) {
+            return Ok(());
+        }
+        let logdir = self.logdir();
+        let message = format!(
+            "the file system of {logdir} has not taken what was logged for 5 s: it {what} (said once)"
+        );
+        warn(py, &py.get_type::<PyRuntimeWarning>(), &message)
     }
 
     /// Raises an error, or warns of it.
