@@ -6,6 +6,7 @@ else.
 
 from tfruns_rs._core import __version__ as __version__
 from tfruns_rs.tfevents._lifecycle import flush as flush  # and the hooks of forks and exit
+from tfruns_rs.tfevents._lifecycle import flush_on_sigterm as flush_on_sigterm
 
 TYPE_CHECKING = False  # what `typing` calls so; importing that costs more than this file
 if TYPE_CHECKING:
@@ -245,6 +246,7 @@ __all__ = [
     "flag_string",
     "flags",
     "flush",
+    "flush_on_sigterm",
     "follow",
     "get_default_logdir",
     "get_global_step",

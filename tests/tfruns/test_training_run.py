@@ -13,6 +13,7 @@ import polars as pl
 import pytest
 
 from tfruns_rs import (
+    collect_events,
     flag_numeric,
     flags,
     is_run_active,
@@ -235,6 +236,23 @@ def test_a_timeout_asks_then_ends():
     assert time.monotonic() - began < 8
     assert only_run().output == "on\ncleaned"
     assert only_run().status == "failed"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork")
+def test_a_timeout_asks_the_processes_of_the_script_too():
+    """They write what they have logged before they are killed."""
+    script(
+        "import os, time\n"
+        "import tfruns_rs as tfr\n"
+        "writer = tfr.EventWriter('logs', shared=True, flush_secs=1000)\n"
+        "writer.add_scalar('parent', 1)\n"
+        "if os.fork() == 0:\n"
+        "    writer.add_scalar('child', 1)\n"
+        "time.sleep(60)\n"
+    )
+    with pytest.raises(TrainingRunError, match="timeout"):
+        training_run(timeout=2, echo=False)
+    assert sorted(collect_events("logs", type="scalar")["tag"]) == ["child", "parent"]
 
 
 def test_what_a_script_leaves_running_is_not_waited_for():

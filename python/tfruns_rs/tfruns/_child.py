@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tfruns_rs.tfruns._supervisor import Stop
 
 _POLITE_SECS = 10.0
+_POLITE_SECS_BELOW = 2.0
 
 
 class Outcome(NamedTuple):
@@ -129,10 +130,18 @@ def _end(child: subprocess.Popen[bytes], first: signal.Signals = signal.SIGTERM)
     except KeyboardInterrupt:
         child.kill()
         child.wait()
-    for pid, start in below.items():
+    _signal(below, signal.SIGTERM)
+    deadline = time.monotonic() + _POLITE_SECS_BELOW
+    while any(_start(pid) == start for pid, start in below.items()) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    _signal(below, signal.SIGKILL)
+
+
+def _signal(processes: dict[int, str], number: signal.Signals) -> None:
+    for pid, start in processes.items():
         if _start(pid) == start:
             with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+                os.kill(pid, number)
 
 
 def end_orphan(pid: int, start: str) -> bool:
