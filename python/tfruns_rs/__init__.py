@@ -102,6 +102,7 @@ if TYPE_CHECKING:
     from tfruns_rs.tracking.tables._table import MetricsTable as MetricsTable
     from tfruns_rs.tracking.tables._writer import MetricsTableWriter as MetricsTableWriter
     from tfruns_rs.tracking.tables._writer import recover_tables as recover_tables
+    from tfruns_rs.tuning._ls_sweeps import ls_sweeps as ls_sweeps
     from tfruns_rs.tuning._tuning_run import tuning_run as tuning_run
     from tfruns_rs.views._view import compare_runs as compare_runs
     from tfruns_rs.views._view import save_run_comparison as save_run_comparison
@@ -165,6 +166,7 @@ _MODULES = {
     "logout": "tracking._login",
     "ls_foreign_runs": "importers._import_runs",
     "ls_runs": "tfruns._ls_runs",
+    "ls_sweeps": "tuning._ls_sweeps",
     "mermaid": "tracking._lineage",
     "option_context": "tfruns._options",
     "options": "tfruns._options",
@@ -271,6 +273,7 @@ __all__ = [
     "logout",
     "ls_foreign_runs",
     "ls_runs",
+    "ls_sweeps",
     "mermaid",
     "option_context",
     "purge_runs",

@@ -50,6 +50,8 @@ class Sampled(Asked):
             )
         self._prunes = request.pruner is not None
         self._study = self._new_study(request)
+        # A sampler that has no more to propose says so to a loop of Optuna's own, which there is none of.
+        self._study.stop = self._exhausted
         space = cast("Mapping[str, Any]", request.flags)
         self._space = {str(name): self._distribution(str(name), what) for name, what in space.items()}
         self._token = secrets.token_hex(8)
@@ -71,6 +73,9 @@ class Sampled(Asked):
             )
         finally:
             logging.set_verbosity(level)
+
+    def _exhausted(self) -> None:
+        self.total = len(self._known)
 
     def _distribution(self, name: str, what: Any) -> Any:
         distributions = self._optuna.distributions

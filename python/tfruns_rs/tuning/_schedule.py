@@ -207,9 +207,11 @@ class Schedule:
     def _broke(self, trial: Trial, error: BaseException) -> None:
         """The executor lost a trial, as when a worker was killed: the claim says who has it now."""
         self._lost[trial.key] = self._lost.get(trial.key, 0) + 1
-        if self._lost[trial.key] > self._policy.retries + 1 or not isinstance(error, Exception):
-            self._final(trial, Outcome(trial.key, "failed", None, error))
+        outcome = Outcome(trial.key, "failed", None, error)
+        if self._failures(trial.key, self._states.get(trial.key, State())) > self._policy.retries:
+            self._final(trial, outcome)
         else:
+            self._listener.ended(trial, outcome, is_final=False)
             self._waiting.append(trial)
 
     def _finished_elsewhere(self, trial: Trial, state: State) -> None:

@@ -234,27 +234,27 @@ class Asked:
         self.total = request.max_runs or 0
         self.sweep = sweep
         self._seen: dict[str, int] = {}
-        self._trials: list[Trial] = []
+        self._known: list[Trial] = []
         self._given = 0
 
     def trials(self) -> list[Trial]:
         """Those noted so far, by whomever."""
-        for document in self.sweep.asked(len(self._trials) + 1):
+        for document in self.sweep.asked(len(self._known) + 1):
             flags = cast("Flags", document["flags"])
-            (trial,) = keyed([flags], len(self._trials) + 1, self._seen)
-            self._trials.append(trial)
+            (trial,) = keyed([flags], len(self._known) + 1, self._seen)
+            self._known.append(trial)
             self.noted(trial, document)
-        return self._trials
+        return self._known
 
     def ask(self) -> Trial | None:
         """Those that are noted, then new ones, up to the total."""
         while self._given >= len(self.trials()):
-            number = len(self._trials) + 1
+            number = len(self._known) + 1
             if number > self.total:
                 return None
             self.sweep.add_trial(number, self.make(number))
         self._given += 1
-        return self._trials[self._given - 1]
+        return self._known[self._given - 1]
 
     def make(self, number: int) -> dict[str, Any]:
         """A new combination: its flags, and what else is to be noted."""
