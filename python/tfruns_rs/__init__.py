@@ -61,15 +61,20 @@ if TYPE_CHECKING:
     from tfruns_rs.tfruns._clean_runs import restore_runs as restore_runs
     from tfruns_rs.tfruns._copy_run import copy_run as copy_run
     from tfruns_rs.tfruns._copy_run import copy_run_files as copy_run_files
+    from tfruns_rs.tfruns._diff_runs import diff_runs as diff_runs
+    from tfruns_rs.tfruns._diff_runs import diff_sources as diff_sources
+    from tfruns_rs.tfruns._disk_usage import disk_usage as disk_usage
     from tfruns_rs.tfruns._flag import flag_boolean as flag_boolean
     from tfruns_rs.tfruns._flag import flag_integer as flag_integer
     from tfruns_rs.tfruns._flag import flag_numeric as flag_numeric
     from tfruns_rs.tfruns._flag import flag_string as flag_string
     from tfruns_rs.tfruns._flags import Flags as Flags
     from tfruns_rs.tfruns._flags import flags as flags
+    from tfruns_rs.tfruns._gc_runs import gc_runs as gc_runs
     from tfruns_rs.tfruns._ls_runs import ls_runs as ls_runs
     from tfruns_rs.tfruns._options import option_context as option_context
     from tfruns_rs.tfruns._options import options as options
+    from tfruns_rs.tfruns._rerun import rerun as rerun
     from tfruns_rs.tfruns._run_dir import as_run_dir as as_run_dir
     from tfruns_rs.tfruns._run_dir import is_run_active as is_run_active
     from tfruns_rs.tfruns._run_dir import run_dir as run_dir
@@ -82,6 +87,9 @@ if TYPE_CHECKING:
     from tfruns_rs.tfruns._scan_runs import scan_metrics as scan_metrics
     from tfruns_rs.tfruns._scan_runs import scan_runs as scan_runs
     from tfruns_rs.tfruns._training_run import training_run as training_run
+    from tfruns_rs.tracking._annotate import describe_run as describe_run
+    from tfruns_rs.tracking._annotate import rename_run as rename_run
+    from tfruns_rs.tracking._annotate import tag_runs as tag_runs
     from tfruns_rs.tracking._artifact import Artifact as Artifact
     from tfruns_rs.tracking._artifact import create_artifact as create_artifact
     from tfruns_rs.tracking._artifact import load_artifact as load_artifact
@@ -136,6 +144,10 @@ _MODULES = {
     "copy_run_files": "tfruns._copy_run",
     "create_artifact": "tracking._artifact",
     "create_run": "tracking._create_run",
+    "describe_run": "tracking._annotate",
+    "diff_runs": "tfruns._diff_runs",
+    "diff_sources": "tfruns._diff_runs",
+    "disk_usage": "tfruns._disk_usage",
     "events_logdir": "tfevents._follow",
     "flag_boolean": "tfruns._flag",
     "flag_integer": "tfruns._flag",
@@ -143,6 +155,7 @@ _MODULES = {
     "flag_string": "tfruns._flag",
     "flags": "tfruns._flags",
     "follow": "tfevents._follow",
+    "gc_runs": "tfruns._gc_runs",
     "get_default_logdir": "tfevents._logdir",
     "get_global_step": "tfevents._steps",
     "hparams_hparam": "tfevents._hparams",
@@ -172,7 +185,9 @@ _MODULES = {
     "options": "tfruns._options",
     "purge_runs": "tfruns._clean_runs",
     "recover_tables": "tracking.tables._writer",
+    "rename_run": "tracking._annotate",
     "repair_events": "tfevents._verify",
+    "rerun": "tfruns._rerun",
     "restore_runs": "tfruns._clean_runs",
     "run_dir": "tfruns._run_dir",
     "run_info": "tfruns._run_info",
@@ -199,6 +214,7 @@ _MODULES = {
     "summary_tensor": "tfevents._tensor",
     "summary_text": "tfevents._text",
     "summary_video": "tfevents._video",
+    "tag_runs": "tracking._annotate",
     "training_run": "tfruns._training_run",
     "tuning_run": "tuning._tuning_run",
     "unique_run_dir": "tfruns._run_dir",
@@ -240,6 +256,10 @@ __all__ = [
     "copy_run_files",
     "create_artifact",
     "create_run",
+    "describe_run",
+    "diff_runs",
+    "diff_sources",
+    "disk_usage",
     "errors",
     "events_logdir",
     "flag_boolean",
@@ -250,6 +270,7 @@ __all__ = [
     "flush",
     "flush_on_sigterm",
     "follow",
+    "gc_runs",
     "get_default_logdir",
     "get_global_step",
     "hparams_hparam",
@@ -278,7 +299,9 @@ __all__ = [
     "option_context",
     "purge_runs",
     "recover_tables",
+    "rename_run",
     "repair_events",
+    "rerun",
     "restore_runs",
     "run_dir",
     "run_info",
@@ -305,6 +328,7 @@ __all__ = [
     "summary_tensor",
     "summary_text",
     "summary_video",
+    "tag_runs",
     "training_run",
     "tuning_run",
     "unique_run_dir",

@@ -54,8 +54,10 @@ class Recording:
             self._end_session()
             properties = {name: value for name, value in properties.items() if name != "start"}
         write_properties(run.run_dir, properties)
-        sessions = [*read_run_json(run.run_dir).get("sessions", []), {"start": self._started}]
-        update_run_json(run.run_dir, {"name": os.path.basename(run.run_dir), "sessions": sessions})  # noqa: PTH119
+        known = read_run_json(run.run_dir)
+        sessions = [*known.get("sessions", []), {"start": self._started}]
+        name = known.get("name") or os.path.basename(run.run_dir)  # noqa: PTH119
+        update_run_json(run.run_dir, {"name": name, "sessions": sessions})
         self.out = Console(f"{self._meta}/properties/output", encoding)
         self.err = Console(f"{self._meta}/stderr", encoding)
         if resumed:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import RunClosedError, RunMetadataError
 from tfruns_rs.tracking import _associations, _record
+from tfruns_rs.tracking._annotate import mirror
 from tfruns_rs.tracking._environment import git_of, platform_of
 from tfruns_rs.tracking._hparams import HParams
 from tfruns_rs.tracking._names import check_type, timestamp
@@ -535,6 +536,8 @@ class Run:
 
         self._update(change)
         self._values.update(copy.deepcopy(values))
+        if self._dir is not None:
+            mirror(self._dir, values)
 
     def _update(self, change: Callable[[dict[str, Any]], object]) -> None:
         """Changes the metadata, and their file where there is one."""

@@ -1,0 +1,53 @@
+"""`tfruns diff`: what two runs differ in."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from tfruns_rs.cli import _params
+
+_COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+@click.command()
+@_params.run_argument("left", required=True)
+@_params.run_argument("right", required=True)
+@click.option("--source", is_flag=True, help="Show the differences of the sources, as diff -u.")
+@_params.outputs
+@_params.runs_dir
+def diff(left: str, right: str, source: bool, as_json: bool, as_csv: bool) -> int:
+    r"""Show what two runs differ in: flags, results, environment, sources.
+
+    The exit code is 1 where they differ, 0 where not.
+
+    \b
+    Examples:
+      tfruns diff latest~1 latest
+      tfruns diff latest~1 latest --source
+      tfruns diff 2026-11-21T07-07-03Z 2026-11-22T10-00-00Z --json
+    """
+    from tfruns_rs import diff_runs, diff_sources
+    from tfruns_rs.cli import _out
+
+    runs = [_params.found_run(name) for name in (left, right)]
+    if source:
+        if as_json or as_csv:
+            raise click.UsageError("--source is text")
+        text = diff_sources(*runs)
+        for line in text.splitlines():
+            _out.echo(_out.paint(_out.plain_text(line), _COLOURS.get(line[:1])))
+        return int(bool(text))
+    frame = diff_runs(*runs)
+    if frame.is_empty() and not (as_json or as_csv):
+        click.echo("No difference.", err=True)
+    else:
+        _out.show_frame(
+            frame,
+            as_json=as_json,
+            as_csv=as_csv,
+            styles={"left": lambda _: "red", "right": lambda _: "green"},
+        )
+    sys.stdout.flush()
+    return int(not frame.is_empty())
