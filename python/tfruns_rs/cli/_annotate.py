@@ -14,7 +14,7 @@ from tfruns_rs.cli import _params
 @click.option("-x", "--remove", multiple=True, metavar="LABEL", help="Take a label away.")
 @_params.runs_dir
 def tag(labels: str | None, runs: tuple[str, ...], subset: str | None, remove: tuple[str, ...]) -> None:
-    r"""Give runs labels, or take them away; the latest where none are named.
+    """Give runs labels, or take them away; the latest where none are named.
 
     With -x, all words are runs. `tfruns ls --tag LABEL` lists runs by label; `tfruns gc` leaves them alone.
 
@@ -45,7 +45,7 @@ def tag(labels: str | None, runs: tuple[str, ...], subset: str | None, remove: t
 @click.option("-a", "--append", is_flag=True, help="Add a line to it.")
 @_params.runs_dir
 def note(runs: tuple[str, ...], message: str | None, append: bool) -> None:
-    r"""Write a note on runs; without -m, read it.
+    """Write a note on runs; without -m, read it.
 
     \b
     Examples:
@@ -71,7 +71,7 @@ def note(runs: tuple[str, ...], message: str | None, append: bool) -> None:
 @click.argument("name")
 @_params.runs_dir
 def rename(run: str, name: str) -> None:
-    r"""Give a run a name, by which verbs find it. Its directory stays.
+    """Give a run a name, by which verbs find it. Its directory stays.
 
     \b
     Examples:

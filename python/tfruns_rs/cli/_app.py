@@ -118,18 +118,17 @@ class Verbs(click.Group):
         for stream in (sys.stdout, sys.stderr):
             if hasattr(stream, "reconfigure"):
                 cast("Any", stream).reconfigure(errors="backslashreplace")
-        shown = warnings.showwarning
-        warnings.showwarning = _warn
         try:
-            code = super().main(*args, standalone_mode=False, **extra)
+            with warnings.catch_warnings():
+                warnings.simplefilter("default")
+                warnings.showwarning = _warn
+                code = super().main(*args, standalone_mode=False, **extra)
             sys.stdout.flush()
         except (BrokenPipe, BrokenPipeError):
             _discard_stdout()
             code = BROKEN_PIPE
         except Exception as error:  # noqa: BLE001 - what is no user's matter is raised again
             code = _told(error)
-        finally:
-            warnings.showwarning = shown
         sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -18,7 +18,7 @@ _force = click.option("--force", is_flag=True, help="Running runs as well.")
 @_params.yes
 @_params.runs_dir
 def clean(runs: tuple[str, ...], subset: str | None, force: bool, yes: bool) -> int:
-    r"""Move runs to the archive; all of them where none are named. Running ones stay.
+    """Move runs to the archive; all of them where none are named. Running ones stay.
 
     \b
     Examples:
@@ -37,7 +37,7 @@ def clean(runs: tuple[str, ...], subset: str | None, force: bool, yes: bool) -> 
 @_params.yes
 @_params.runs_dir
 def restore(runs: tuple[str, ...], yes: bool) -> int:
-    r"""Move runs back from the archive; all of them where none are named.
+    """Move runs back from the archive; all of them where none are named.
 
     \b
     Examples:
@@ -58,7 +58,7 @@ def restore(runs: tuple[str, ...], yes: bool) -> int:
 @_params.yes
 @_params.runs_dir
 def purge(force: bool, yes: bool) -> int:
-    r"""Remove the archived runs for good.
+    """Remove the archived runs for good.
 
     \b
     Examples:

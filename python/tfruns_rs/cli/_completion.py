@@ -8,7 +8,7 @@ import click
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    r"""Print what makes the shell complete verbs, options and the names of runs.
+    """Print what makes the shell complete verbs, options and the names of runs.
 
     \b
     Examples:

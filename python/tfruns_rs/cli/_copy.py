@@ -16,7 +16,7 @@ from tfruns_rs.cli import _params
 @click.option("--files", is_flag=True, help="Only what the scripts made: no metadata, logs, plots.")
 @_params.runs_dir
 def copy(runs: tuple[str, ...], to: str, rename: tuple[str, ...], files: bool) -> int:
-    r"""Copy runs, or with --files only what they made. Nothing there is replaced.
+    """Copy runs, or with --files only what they made. Nothing there is replaced.
 
     \b
     Examples:

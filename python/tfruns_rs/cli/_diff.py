@@ -18,7 +18,7 @@ _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 @_params.outputs
 @_params.runs_dir
 def diff(left: str, right: str, source: bool, as_json: bool, as_csv: bool) -> int:
-    r"""Show what two runs differ in: flags, results, environment, sources.
+    """Show what two runs differ in: flags, results, environment, sources.
 
     The exit code is 1 where they differ, 0 where not.
 
@@ -47,6 +47,7 @@ def diff(left: str, right: str, source: bool, as_json: bool, as_csv: bool) -> in
             frame,
             as_json=as_json,
             as_csv=as_csv,
+            squeeze=True,
             styles={"left": lambda _: "red", "right": lambda _: "green"},
         )
     sys.stdout.flush()

@@ -31,7 +31,7 @@ class _Finding(NamedTuple):
 @_params.outputs
 @_params.runs_dir
 def doctor(as_json: bool, as_csv: bool) -> int:
-    r"""Check the installation and the runs directory. The exit code is 1 where something is wrong.
+    """Check the installation and the runs directory. The exit code is 1 where something is wrong.
 
     A report to put into a bug report: it holds no flags, no consoles, no secrets.
 
@@ -46,8 +46,8 @@ def doctor(as_json: bool, as_csv: bool) -> int:
 
     found = [*_installation(), *_extras(), *_runs()]
     frame = pl.DataFrame(found, schema=dict.fromkeys(_Finding._fields, pl.String), orient="row")
-    colours = {"ok": "green", "problem": "red", "missing": "yellow", "note": "yellow"}
-    _out.show_frame(frame, as_json=as_json, as_csv=as_csv, styles={"state": colours.get})
+    colours = {"ok": "green", "problem": "red", "missing": "magenta", "note": "magenta"}
+    _out.show_frame(frame, as_json=as_json, as_csv=as_csv, styles={"state": colours.get}, squeeze=True)
     return int("problem" in {finding.state for finding in found})
 
 

@@ -50,7 +50,7 @@ def events(
     limit: int | None,
     strict: bool,
 ) -> None:
-    r"""Collect the events of logdirs or runs; of the latest run where none are named.
+    """Collect the events of logdirs or runs; of the latest run where none are named.
 
     Every point is read, none is sampled. At a terminal the first 50 are shown; piped, the table is whole.
 
@@ -61,6 +61,8 @@ def events(
       tfruns events runs --format ndjson | jq .value
       tfruns events logs --type histogram -o histograms.parquet
     """
+    import polars as pl
+
     from tfruns_rs import collect_events
     from tfruns_rs.cli import _out
 
@@ -89,6 +91,8 @@ def events(
     else:
         more = is_short and not limit and frame.height > _AT_A_TERMINAL
         shown = frame.head(_AT_A_TERMINAL) if more else frame
+        if is_short:
+            shown = shown.with_columns((pl.col("wall_time") * 1e6).cast(pl.Datetime("us", "UTC")))
         _out.show_frame(shown, as_json=file_format == "json", as_csv=file_format == "csv")
         if more:
             _out.note(f"the first {_AT_A_TERMINAL}; all with -o FILE or through a pipe")

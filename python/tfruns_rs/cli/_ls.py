@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 _AT_A_TERMINAL = 50
-_SHOWN = ("eval_*", "best_*", "metric_*", "flag_*", "name", "labels", "description", "problem")
+_SHOWN = ("problem", "name", "labels", "best_*", "eval_*", "flag_*", "metric_*", "description")
 
 
 @click.command()
@@ -43,7 +43,7 @@ def ls(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    r"""List runs.
+    """List runs.
 
     At a terminal the latest 50 are shown, as many columns as fit, and flags only where runs differ in them.
     Piped, all runs and all columns are written.
@@ -156,17 +156,23 @@ def _usual(runs: pl.DataFrame, sort: tuple[str, ...]) -> tuple[pl.DataFrame, lis
     """What a person wants to see first, and the names of what that leaves out."""
     import polars as pl
 
+    from tfruns_rs.cli._out import age
+
     listed = _with_run(runs)
     now = datetime.now(tz=UTC)
     spans = [
         _took(row["start"], row["end"], row["status"], now) for row in _times(listed).iter_rows(named=True)
     ]
-    listed = listed.with_columns(pl.Series("took", spans, dtype=pl.String))
-    names = ["run", "status", "start", "took", *(name for name in sort if name != "start")]
+    starts = _times(listed)["start"].to_list()
+    ages = [None if start is None else age((now - start).total_seconds()) for start in starts]
+    listed = listed.with_columns(
+        pl.Series("age", ages, dtype=pl.String), pl.Series("took", spans, dtype=pl.String)
+    )
+    names = ["run", "status", "age", "took", *(name for name in sort if name != "start")]
     names += [name for pattern in _SHOWN for name in runs.columns if fnmatch.fnmatchcase(name, pattern)]
     there = [name for name in dict.fromkeys(names) if name in listed.columns]
     kept = [name for name in there if name in names[:4] or _tells(listed[name], name, sort)]
-    rest = {"run_dir", "end", "metrics", "source_code", "output", *kept}
+    rest = {"run_dir", "start", "end", "metrics", "source_code", "output", *kept}
     hidden = [name for name in runs.columns if name not in rest and runs[name].null_count() < runs.height]
     return listed.select(kept), hidden
 

@@ -41,11 +41,11 @@ _WIDE = 0x10000
 _STATUS_COLOURS = {
     "completed": "green",
     "running": "cyan",
-    "stale": "yellow",
+    "stale": "magenta",
     "failed": "red",
     "killed": "red",
     "invalid": "red",
-    "interrupted": "yellow",
+    "interrupted": "magenta",
 }
 
 
@@ -190,6 +190,14 @@ def duration(seconds: float) -> str:
     return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {whole:02} s"
 
 
+def age(seconds: float) -> str:
+    """How long ago, in one unit."""
+    for unit, limit, length in (("s", 100, 1), ("min", 6000, 60), ("h", 48 * 3600, 3600)):
+        if seconds < limit:
+            return f"{max(seconds, 0) // length:.0f} {unit}"
+    return f"{seconds // 86400:.0f} d"
+
+
 def spark(values: Sequence[float | None], columns: int) -> str:
     """The course of numbers in so many characters."""
     numbers = [value for value in values if value is not None and math.isfinite(value)]
@@ -226,6 +234,7 @@ def show_frame(
     as_csv: bool = False,
     styles: Mapping[str, Callable[[str], str | None]] | None = None,
     hidden: Sequence[str] = (),
+    squeeze: bool = False,
 ) -> None:
     """Writes a frame as JSON, as CSV, or as a table.
 
@@ -235,6 +244,7 @@ def show_frame(
         as_csv: CSV.
         styles: The colour of a cell, by column.
         hidden: Columns to name as left out.
+        squeeze: Where the terminal is too narrow, cut the widest columns rather than leaving some out.
     """
     if as_json and as_csv:
         raise click.UsageError("--json and --csv exclude each other")
@@ -243,7 +253,7 @@ def show_frame(
     elif as_csv:
         _write_csv(frame)
     elif is_terminal():
-        show_table(frame.columns, _texts(frame), _numeric(frame), styles or {}, hidden)
+        show_table(frame.columns, _texts(frame), _numeric(frame), styles or {}, hidden, squeeze=squeeze)
     else:
         _write_tsv(frame)
 
@@ -296,21 +306,13 @@ def show_table(
     is_number: Sequence[bool],
     styles: Mapping[str, Callable[[str], str | None]],
     hidden: Sequence[str] = (),
+    *,
+    squeeze: bool = False,
 ) -> None:
     """Writes a table of safe texts as wide as the terminal; what does not fit is named below."""
     heads = [plain(name) for name in names]
-    natural = [
-        min(max(map(cells, [head, *column])), _WIDEST_CELL)
-        for head, column in zip(heads, columns, strict=True)
-    ]
-    room = width()
-    fits, left = 0, room
-    for wide in natural:
-        left -= wide + (len(_GAP) if fits else 0)
-        if left < 0 and fits:
-            break
-        fits += 1
-    widths = [min(wide, max(room, _NARROWEST_CELL)) for wide in natural[:fits]]
+    natural = [max(map(cells, [head, *column])) for head, column in zip(heads, columns, strict=True)]
+    widths = _squeezed(natural) if squeeze else _fitting([min(wide, _WIDEST_CELL) for wide in natural])
     echo(paint(_line(heads, widths, is_number), bold=True))
     for row in zip(*columns, strict=True):
         painted = [
@@ -318,11 +320,29 @@ def show_table(
             for text, wide, right, name in zip(row, widths, is_number, names, strict=False)
         ]
         echo(_GAP.join(painted).rstrip())
-    missing = [*heads[fits:], *map(plain, hidden)]
+    missing = [*heads[len(widths) :], *map(plain, hidden)]
     if missing:
-        listed = ", ".join(missing)
-        shown = listed if len(listed) < 3 * room // 2 else f"{listed[: 3 * room // 2]}…"
-        note(f"{len(missing)} more columns: {shown}")
+        count = f"{len(missing)} more column{'s' if len(missing) > 1 else ''}: "
+        note(fitted(count + ", ".join(missing), width()).rstrip())
+
+
+def _fitting(natural: Sequence[int]) -> list[int]:
+    """The widths of the first columns, as many as fit."""
+    room = width()
+    widths = [min(natural[0], room)] if natural else []
+    for wide in natural[1:]:
+        if sum(widths) + len(_GAP) * len(widths) + wide > room:
+            break
+        widths.append(wide)
+    return widths
+
+
+def _squeezed(natural: Sequence[int]) -> list[int]:
+    """The widths of all columns, the widest cut until they fit or are narrow."""
+    widths = list(natural)
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > width() and max(widths) > _NARROWEST_CELL:
+        widths[widths.index(max(widths))] -= 1
+    return widths
 
 
 def _line(texts: Sequence[str], widths: Sequence[int], is_number: Sequence[bool]) -> str:

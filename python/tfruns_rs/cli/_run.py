@@ -68,7 +68,7 @@ def run(
     artifacts_dir: str | None,
     **options: Any,
 ) -> int:
-    r"""Run a script, or any command after --, as a recorded run.
+    """Run a script, or any command after --, as a recorded run.
 
     Flags, console, plots, sources, environment, git state, made files and the end are kept. Without SCRIPT it
     is the only *.py of the directory, else train.py; what follows -- then is a command. After a SCRIPT it is
@@ -118,7 +118,7 @@ def rerun(
     timeout: float | None,
     quiet: bool,
 ) -> int:
-    r"""Run again what a run ran, with its arguments and flags, as a new run.
+    """Run again what a run ran, with its arguments and flags, as a new run.
 
     The script is the one that is there now: `tfruns diff` tells what changed.
 

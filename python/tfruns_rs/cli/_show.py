@@ -38,7 +38,7 @@ _SPARK = 24
 @_params.outputs
 @_params.runs_dir
 def show(run: str | None, console: bool, metrics: bool, as_json: bool, as_csv: bool) -> None:
-    r"""Show all of a run; of the latest where none is named.
+    """Show all of a run; of the latest where none is named.
 
     \b
     Examples:

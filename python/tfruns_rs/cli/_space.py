@@ -16,7 +16,7 @@ from tfruns_rs.cli import _params
 @_params.outputs
 @_params.runs_dir
 def du(runs: tuple[str, ...], subset: str | None, largest: int | None, as_json: bool, as_csv: bool) -> None:
-    r"""Tell what runs take on disk, the largest first.
+    """Tell what runs take on disk, the largest first.
 
     Piped, numbers are bytes.
 
@@ -35,8 +35,10 @@ def du(runs: tuple[str, ...], subset: str | None, largest: int | None, as_json: 
     usage = usage.sort("bytes", descending=True, maintain_order=True)
     total, count = usage["bytes"].sum(), usage.height
     usage = usage.head(largest) if largest else usage
+    front = ["run_dir", "files", "bytes", "artifacts", "logs", "tables", "plots", "metadata"]
+    usage = usage.select(front)
     if as_json or as_csv or not _out.is_terminal():
-        _out.show_frame(usage, as_json=as_json, as_csv=as_csv)
+        _out.show_frame(usage, as_json=as_json, as_csv=as_csv, squeeze=True)
         return
     sizes = [name for name in usage.columns if name not in {"run_dir", "files"}]
     shown = usage.with_columns(
@@ -69,7 +71,7 @@ def gc(
     as_json: bool,
     as_csv: bool,
 ) -> int:
-    r"""Keep the best runs; move the others to the archive, or remove what they made.
+    """Keep the best runs; move the others to the archive, or remove what they made.
 
     Only ended runs that have the metric are touched; a run with a label stays.
 
@@ -94,7 +96,7 @@ def gc(
     if gone.is_empty() and not (as_json or as_csv):
         click.echo("Nothing to do.", err=True)
     else:
-        _out.show_frame(gone, as_json=as_json, as_csv=as_csv)
+        _out.show_frame(gone, as_json=as_json, as_csv=as_csv, squeeze=True)
         action = "would go" if dry_run else "are gone"
         amount = _out.size(int(done["bytes"].sum()))
         _out.note(f"{done.height} runs, {amount} {action}" + ("" if artifacts else " to the archive"))

@@ -57,7 +57,7 @@ def tail(
     lines: int,
     once: bool,
 ) -> None:
-    r"""Follow logdirs or runs live; the latest run where none are named.
+    """Follow logdirs or runs live; the latest run where none are named.
 
     At a terminal each metric is a line with its last value and its course. Piped, each point is a line: run,
     tag, step, wall time, value. Following a run ends when the run does, else Ctrl-C ends it.
@@ -164,7 +164,13 @@ class _Live:
         self._title = ", ".join(logdirs)
         self._series: dict[tuple[str, str], _Series] = {}
         self._console = Console(highlight=False, markup=False, emoji=False)
-        self._live = Live(console=self._console, auto_refresh=False, vertical_overflow="crop")
+        self._live = Live(
+            console=self._console,
+            auto_refresh=False,
+            vertical_overflow="crop",
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
 
     def __enter__(self) -> Self:
         self._live.__enter__()
@@ -180,6 +186,7 @@ class _Live:
         self._live.update(self._table(), refresh=True)
 
     def _table(self) -> Any:
+        from rich.console import Group
         from rich.table import Table
         from rich.text import Text
 
@@ -207,11 +214,12 @@ class _Live:
             table.add_row(*(Text(text) for text in texts), Text(course, style="cyan"))
         points = sum(series.count for series in self._series.values())
         hidden = len(self._series) - len(shown)
-        table.caption = Text(
+        below = Text(
             f"{_out.plain(self._title)}: {points} points, {len(self._series)} metrics"
             + (f", {hidden} not shown" if hidden else "")
             + f", {time.strftime('%H:%M:%S')}",
             style="dim",
+            no_wrap=True,
+            overflow="ellipsis",
         )
-        table.caption_justify = "left"
-        return table
+        return Group(table, below)

@@ -24,7 +24,7 @@ _LOOK_SECS = 5.0
 @click.option("--port", type=int, help="TensorBoard's port; 0 for any.")
 @_params.runs_dir
 def tensorboard(runs: tuple[str, ...], subset: str | None, live: bool, port: int | None) -> int:
-    r"""Start TensorBoard on chosen runs; on all that are not archived where none are named.
+    """Start TensorBoard on chosen runs; on all that are not archived where none are named.
 
     Runs that start while it runs appear. Ctrl-C ends it.
 

@@ -39,7 +39,7 @@ def upload(
     as_json: bool,
     as_csv: bool,
 ) -> None:
-    r"""Upload runs; all of them where none are named. What is there already is not sent again.
+    """Upload runs; all of them where none are named. What is there already is not sent again.
 
     Credentials come from where each kind of store keeps them; an address is shown without them.
 
@@ -64,7 +64,7 @@ def upload(
         with _progress() as progress:
             sent.append(send(path, folder, make_folder, conflict, progress=progress))
     if sent:
-        _out.show_frame(pl.concat(sent), as_json=as_json, as_csv=as_csv)
+        _out.show_frame(pl.concat(sent), as_json=as_json, as_csv=as_csv, squeeze=True)
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from tfruns_rs.cli import _logdir, _params
 @_params.outputs
 @_params.runs_dir
 def verify(logdirs: tuple[str, ...], as_json: bool, as_csv: bool) -> int:
-    r"""Tell what is damaged in event files. The exit code is 1 where something is.
+    """Tell what is damaged in event files. The exit code is 1 where something is.
 
     \b
     Examples:
@@ -27,7 +27,7 @@ def verify(logdirs: tuple[str, ...], as_json: bool, as_csv: bool) -> int:
     if losses.is_empty() and not (as_json or as_csv):
         click.echo("All records are whole.", err=True)
     else:
-        _out.show_frame(losses, as_json=as_json, as_csv=as_csv)
+        _out.show_frame(losses, as_json=as_json, as_csv=as_csv, squeeze=True)
     return int(not losses.is_empty())
 
 
@@ -36,7 +36,7 @@ def verify(logdirs: tuple[str, ...], as_json: bool, as_csv: bool) -> int:
 @click.argument("dst", type=click.Path(file_okay=False))
 @_params.outputs
 def repair(src: str, dst: str, as_json: bool, as_csv: bool) -> None:
-    r"""Copy the event files below SRC to DST without what is damaged. SRC stays as it is.
+    """Copy the event files below SRC to DST without what is damaged. SRC stays as it is.
 
     \b
     Examples:
@@ -49,4 +49,4 @@ def repair(src: str, dst: str, as_json: bool, as_csv: bool) -> None:
     if losses.is_empty() and not (as_json or as_csv):
         click.echo("All records were whole; all are copied.", err=True)
     else:
-        _out.show_frame(losses, as_json=as_json, as_csv=as_csv)
+        _out.show_frame(losses, as_json=as_json, as_csv=as_csv, squeeze=True)

@@ -16,7 +16,7 @@ _output = click.option(
 @_output
 @_params.runs_dir
 def view(run: str | None, output: str | None) -> None:
-    r"""Open the report of a run in the browser; of the latest where none is named.
+    """Open the report of a run in the browser; of the latest where none is named.
 
     Without a display (over ssh) the page's path is written.
 
@@ -41,7 +41,7 @@ def view(run: str | None, output: str | None) -> None:
 @_output
 @_params.runs_dir
 def compare(runs: tuple[str, ...], subset: str | None, output: str | None) -> None:
-    r"""Open the comparison of runs in the browser; of the two latest where none are named.
+    """Open the comparison of runs in the browser; of the two latest where none are named.
 
     \b
     Examples:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 _PREFIXES = {"flag_": "flag", "eval_": "evaluation", "metric_": "metric"}
 _APART = {"run_dir", "start", "end", "output", "metrics", "source_code", "error_traceback", "model"}
-_ENVIRONMENT = ("python", "implementation", "platform", "host", "command", "directory", "variables")
+_ENVIRONMENT = ("python", "implementation", "platform", "host", "command", "directory")
 
 
 def diff_runs(left: Runs, right: Runs, *, source: bool = True) -> pl.DataFrame:
@@ -33,8 +34,8 @@ def diff_runs(left: Runs, right: Runs, *, source: bool = True) -> pl.DataFrame:
 
     Returns:
         A row a difference: part ("flag", "evaluation", "metric" (its last value), "property", "environment",
-        "package", "git", "source"), name, left, right (text; null where a run has none). Of a source file the
-        numbers of lines are told, and what was removed and added.
+        "variable", "package", "git", "source"), name, left, right (text; null where a run has none). Of a
+        source file the numbers of lines are told, and what was removed and added.
 
     Raises:
         RunNotFoundError: There is no such run.
@@ -58,7 +59,7 @@ def diff_runs(left: Runs, right: Runs, *, source: bool = True) -> pl.DataFrame:
         for name in names
         if facts[0].get(name) != facts[1].get(name)
     ]
-    parts = ["flag", "evaluation", "metric", "property", "environment", "package", "git"]
+    parts = ["flag", "evaluation", "metric", "property", "environment", "variable", "package", "git"]
     rows.sort(key=lambda row: parts.index(row[0]))
     if source:
         old, new = (_sources(info) for info in sides)
@@ -105,6 +106,7 @@ def _facts(info: RunInfo) -> dict[tuple[str, str], str]:
         if environment.get(name):
             facts["environment", name] = _text(environment[name])
     for part, key, wanted in (
+        ("variable", "variables", None),
         ("package", "packages", None),
         ("git", "git", {"commit", "branch", "dirty"}),
     ):
@@ -116,6 +118,8 @@ def _facts(info: RunInfo) -> dict[tuple[str, str], str]:
 
 
 def _text(value: Any) -> str:
+    if isinstance(value, list) and all(isinstance(word, str) for word in cast("list[Any]", value)):
+        return shlex.join(cast("list[str]", value))
     if isinstance(value, (list, dict)):
         return json.dumps(value, ensure_ascii=False)
     return repr(value) if isinstance(value, float) else _json.text(value)
