@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def test_every_run_of_every_tool(source, runs_dir):
     assert runs.height == 13
     assert runs["problem"].null_count() == 13
     assert sorted(map(os.path.abspath, runs["run_dir"])) == sorted(told["run_dir"].drop_nulls())
-    assert not [path for path in runs_dir.iterdir() if path.name.startswith(".")]
+    assert [path.name for path in runs_dir.iterdir() if path.name.startswith(".")] == [".import.lock"]
 
 
 def test_mlflow(source, runs_dir):
@@ -195,6 +197,36 @@ def test_a_source_that_changed_is_renewed_in_place(source, runs_dir):
     assert tfr.ls_runs(runs_dir=runs_dir).height == 13
 
 
+def test_a_source_that_was_moved_is_known(source, runs_dir):
+    first = tfr.import_runs(source / "mlruns", runs_dir)
+    moved = source.rename(source.parent / "elsewhere")
+    second = tfr.import_runs(moved / "mlruns", runs_dir)
+    assert set(second["status"]) == {"unchanged"}
+    assert second["run_dir"].to_list() == first["run_dir"].to_list()
+
+
+def test_imports_at_the_same_time(source, runs_dir):
+    script = (
+        "import sys, tfruns_rs as tfr; print(tfr.import_runs(*sys.argv[1:])['status'].value_counts().rows())"
+    )
+    command = [sys.executable, "-c", script, str(source), str(runs_dir)]
+    imports = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    told = sorted("imported" in one_of.communicate(timeout=100)[0] for one_of in imports)
+    assert told == [False, False, True]
+    assert tfr.ls_runs(runs_dir=runs_dir).height == 13
+
+
+def test_what_a_killed_import_left(source, runs_dir):
+    told = tfr.import_runs(source, runs_dir)
+    run_dir = Path(told["run_dir"].drop_nulls()[0])
+    (runs_dir / ".importing-abc").mkdir()
+    run_dir.rename(runs_dir / f".replaced-{run_dir.name}")
+    again = tfr.import_runs(source, runs_dir)
+    assert set(again["status"]) == {"unchanged", "skipped"}
+    assert again["run_dir"].to_list() == told["run_dir"].to_list()
+    assert sorted(path.name for path in runs_dir.iterdir() if path.name.startswith(".")) == [".import.lock"]
+
+
 def test_archived_runs_do_not_come_back(source, runs_dir):
     told = tfr.import_runs(source, runs_dir)
     tfr.clean_runs(told["run_dir"][-1], runs_dir=runs_dir, confirm=False)
@@ -212,6 +244,7 @@ def test_files_come_along_if_asked(source, runs_dir):
     (Path(run["source"]) / "artifacts/link").symlink_to(secret)
     told = tfr.import_runs(source, runs_dir, files=True)
     assert set(told["status"]) == {"updated", "skipped"}
+    assert set(tfr.import_runs(source, runs_dir)["status"]) == {"unchanged", "skipped"}  # they stay
     artifacts = Path(run["run_dir"]) / "artifacts"
     assert (artifacts / "notes/readme.txt").read_text() == "hello"
     assert not (artifacts / "link").exists()

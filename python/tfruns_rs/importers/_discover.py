@@ -67,8 +67,9 @@ def _walk(root: str) -> Iterator[tuple[str, str]]:
 
 
 def _tool_of(folder: str, folders: set[str], names: set[str]) -> str | None:
+    own = os.path.basename(os.path.abspath(folder))  # noqa: PTH100, PTH119
     for tool in _TOOLS:
-        if tool.is_run(folders, names) and not (
+        if tool.is_run(own, folders, names) and not (
             tool is _guild and not os.path.isdir(f"{folder}/.guild/attrs")  # noqa: PTH112 - a home, no run
         ):
             return tool.TOOL

@@ -33,8 +33,8 @@ TOOL = "guild"
 _NOT_BEGUN = ("STAGED", "PENDING")
 
 
-def is_run(folders: set[str], files: set[str]) -> bool:  # noqa: ARG001 - as of every tool
-    """Whether a directory of these entries may be a run of this tool."""
+def is_run(name: str, folders: set[str], files: set[str]) -> bool:  # noqa: ARG001 - as of every tool
+    """Whether a directory of this name and these entries may be a run of this tool."""
     return ".guild" in folders
 
 

@@ -6,10 +6,9 @@ import os
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from tfruns_rs.importers._discover import discover, read_run
-from tfruns_rs.importers._foreign import mapping
-from tfruns_rs.importers._write import fingerprint, points_frame, write_run
+from tfruns_rs.importers._known import Known, exclusively, fingerprint
+from tfruns_rs.importers._write import points_frame, write_run
 from tfruns_rs.tfruns._options import runs_dir_or_option
-from tfruns_rs.tfruns._run_json import read_run_json
 
 if TYPE_CHECKING:
     import polars as pl
@@ -64,34 +63,45 @@ def import_runs(
     import polars as pl
 
     target = os.path.abspath(runs_dir_or_option(runs_dir))  # noqa: PTH100
-    known = _imported(target)
-    rows: list[tuple[Any, ...]] = []
-    children: list[tuple[str, str, str]] = []
-    for name, place in discover(path, tool):
-        found = read_run(name, place)
-        if isinstance(found, tuple):
-            rows.append((name, place, None, None, found[0], None, found[1]))
-            continue
-        mark = {
-            "tool": name,
-            "id": found.id,
-            "source": os.path.abspath(place),  # noqa: PTH100
-            "fingerprint": fingerprint(place, files=files),
-        }
-        directory, before = known.get((name, found.id), (None, None))
-        if directory is not None and before == mark["fingerprint"]:
-            status = "unchanged"
-        else:
-            status = "imported" if directory is None else "updated"
-            directory = write_run(found, target, mark, directory, files=files)
-            known[name, found.id] = (directory, mark["fingerprint"])
-            if found.parent:
-                children.append((name, found.parent, directory))
-        problem = "; ".join(found.problems) or None
-        rows.append((name, place, found.id, found.name, status, directory, problem))
-    _tell_parents(children, known)
+    places = discover(path, tool)
+    with exclusively(target):
+        known = Known(target)
+        rows = [_import(name, place, target, known, files=files) for name, place in places]
+        known.tell_parents()
     columns = ("tool", "source", "id", "name", "status", "run_dir", "problem")
     return pl.DataFrame(rows, schema=dict.fromkeys(columns, pl.String), orient="row")
+
+
+def _import(tool: str, place: str, runs_dir: str, known: Known, *, files: bool) -> tuple[str | None, ...]:
+    """Imports a run, unless it is there and has not changed; returns its row."""
+    try:
+        now = fingerprint(place)
+    except OSError as error:
+        return (tool, place, None, None, "failed", None, str(error))
+    mark = known.by_source(tool, place)
+    if mark is not None and mark.is_current(now, files=files):
+        return (tool, place, mark.id, mark.name, "unchanged", mark.run_dir, mark.problem)
+    found = read_run(tool, place)
+    if isinstance(found, tuple):
+        return (tool, place, None, None, found[0], None, found[1])
+    problem = "; ".join(found.problems) or None
+    mark = known.by_id(tool, found.id)
+    if mark is not None and mark.is_current(now, files=files):  # the source was moved
+        return (tool, place, found.id, found.name, "unchanged", mark.run_dir, problem)
+    files |= mark is not None and mark.has_files
+    before = None if mark is None else mark.run_dir
+    imported = {
+        "tool": tool,
+        "id": found.id,
+        "source": os.path.abspath(place),  # noqa: PTH100
+        "fingerprint": now,
+        "files": files,
+        "problem": problem,
+    }
+    run_dir = write_run(found, runs_dir, imported, before, files=files)
+    known.add(run_dir, found.name, imported, found.parent)
+    status = "imported" if before is None else "updated"
+    return (tool, place, found.id, found.name, status, run_dir, problem)
 
 
 def ls_foreign_runs(path: PathLike, *, tool: Tool | None = None) -> pl.DataFrame:
@@ -207,29 +217,3 @@ def _series(name: str, values: list[Any]) -> pl.Series:
         except OverflowError:
             return pl.Series(name, [None if value is None else float(value) for value in values], pl.Float64)
     return pl.Series(name, [None if value is None else str(value) for value in values], pl.String)
-
-
-def _imported(runs_dir: str) -> dict[tuple[str, str], tuple[str, str]]:
-    """The run directories that imports made, archived ones included, by tool and id."""
-    found: dict[tuple[str, str], tuple[str, str]] = {}
-    for folder in (f"{runs_dir}/archive", runs_dir):
-        try:
-            entries = sorted(entry.path for entry in os.scandir(folder) if not entry.name.startswith("."))
-        except OSError:
-            continue
-        for path in entries:
-            if mark := mapping(read_run_json(path).get("imported")):
-                found[str(mark.get("tool")), str(mark.get("id"))] = (path, str(mark.get("fingerprint")))
-    return found
-
-
-def _tell_parents(
-    children: list[tuple[str, str, str]], known: dict[tuple[str, str], tuple[str, str]]
-) -> None:
-    """Names the directory of each run's parent in it, where that was imported as well."""
-    from tfruns_rs.tfruns._run_metadata import write_properties
-
-    for tool, parent, directory in children:
-        if (tool, parent) in known:
-            name = os.path.basename(known[tool, parent][0])  # noqa: PTH119
-            write_properties(directory, {"parent": name})

@@ -28,12 +28,11 @@ TOOL = "lightning"
 _OWN = {"hparams.yaml", "metrics.csv"}
 
 
-def is_run(folders: set[str], files: set[str]) -> bool:
-    """Whether a directory of these entries is a run of this tool."""
-    has_events = any("tfevents" in name for name in files)
-    return ("hparams.yaml" in files and ("metrics.csv" in files or has_events)) or (
-        "checkpoints" in folders and ("metrics.csv" in files or has_events)
-    )
+def is_run(name: str, folders: set[str], files: set[str]) -> bool:
+    """Whether a directory of this name and these entries is a run of this tool."""
+    has_metrics = "metrics.csv" in files or any("tfevents" in file for file in files)
+    is_named = name.startswith("version_") or "hparams.yaml" in files or "checkpoints" in folders
+    return has_metrics and is_named
 
 
 def read(directory: str) -> ForeignRun:

@@ -37,8 +37,8 @@ _STATUSES: dict[str, Status] = {
 }
 
 
-def is_run(folders: set[str], files: set[str]) -> bool:
-    """Whether a directory of these entries is a run of this tool."""
+def is_run(name: str, folders: set[str], files: set[str]) -> bool:  # noqa: ARG001 - as of every tool
+    """Whether a directory of this name and these entries is a run of this tool."""
     return "meta.yaml" in files and bool({"metrics", "params", "artifacts"} & folders)
 
 
@@ -50,7 +50,7 @@ def read(directory: str) -> ForeignRun:
         UnreadableRunError: Its `meta.yaml` can't be understood.
     """
     meta = mapping(read_yaml(f"{directory}/meta.yaml"))
-    identity = str(meta.get("run_id") or meta.get("run_uuid") or "")
+    identity = str(meta.get("run_id", meta.get("run_uuid", "")))
     if not identity:
         raise UnreadableRunError("meta.yaml has no run_id")
     if meta.get("lifecycle_stage") == "deleted":

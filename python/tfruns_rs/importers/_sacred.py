@@ -38,8 +38,8 @@ _STATUSES: dict[str, Status] = {
 _OWN = {"run.json", "config.json", "metrics.json", "cout.txt", "info.json"}
 
 
-def is_run(folders: set[str], files: set[str]) -> bool:  # noqa: ARG001 - as of every tool
-    """Whether a directory of these entries is a run of this tool."""
+def is_run(name: str, folders: set[str], files: set[str]) -> bool:  # noqa: ARG001 - as of every tool
+    """Whether a directory of this name and these entries is a run of this tool."""
     return "run.json" in files and bool({"config.json", "cout.txt"} & files)
 
 

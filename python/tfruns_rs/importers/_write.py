@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -10,44 +9,27 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
-from tfruns_rs.importers._foreign import files_below
+from tfruns_rs.importers._known import REPLACED, UNFINISHED
 from tfruns_rs.tfruns._run_json import update_run_json
 from tfruns_rs.tfruns._run_metadata import META_DIR, check_name, write_properties, write_run_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import polars as pl
 
     from tfruns_rs.importers._foreign import ForeignRun
 
-_FORMAT = 1
-"""Of what an import makes; a higher one makes the next import renew what older ones made."""
-
-
-def fingerprint(source: str, *, files: bool) -> str:
-    """What changes when a source does: names, sizes and times of its files."""
-    digest = hashlib.sha256(f"{_FORMAT} {files}".encode())
-    listed: Iterable[tuple[str, str]] = (
-        files_below(source) if os.path.isdir(source) else [(source, os.path.basename(source))]  # noqa: PTH112, PTH119
-    )
-    for path, place in listed:
-        stat = os.stat(path)  # noqa: PTH116
-        digest.update(f"\0{place}\0{stat.st_size}\0{stat.st_mtime_ns}".encode("utf-8", "surrogateescape"))
-    return digest.hexdigest()
-
 
 def write_run(run: ForeignRun, runs_dir: str, mark: dict[str, Any], known: str | None, *, files: bool) -> str:
     """Makes a run directory, or renews `known`; returns its path. It is made beside its place and renamed."""
-    os.makedirs(runs_dir, exist_ok=True)  # noqa: PTH103
-    made = tempfile.mkdtemp(prefix=".importing-", dir=runs_dir)
+    made = tempfile.mkdtemp(prefix=UNFINISHED, dir=runs_dir)
     try:
         _open_to_all(made)
         _fill(run, made, mark, files=files)
         if known is None:
             return _place(made, runs_dir, run.start)
-        old = f"{made}-replaced"
         _keep(known, made)
+        folder, name = os.path.split(known)
+        old = os.path.join(folder, REPLACED + name)  # noqa: PTH118
         os.rename(known, old)  # noqa: PTH104
         os.rename(made, known)  # noqa: PTH104
         shutil.rmtree(old, ignore_errors=True)
