@@ -13,6 +13,7 @@ import json
 import os
 import re
 import time
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfruns_rs import _core
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 _KEY = re.compile(r"id_(?:rsa|dsa|ecdsa|ed25519).*|.*\.(?:pem|key|p12|pfx|ppk|kdbx)", re.DOTALL)
 _BLOCK = 1 << 20
+_NAME = attrgetter("name")
 _SETTLED_NS = 2_000_000_000
 
 
@@ -151,7 +153,7 @@ def _files(directory: str, kind: str, left_out: list[str]) -> Iterator[tuple[str
     while pending:
         prefix, where = pending.pop()
         with os.scandir(where) as entries:
-            listed = sorted(entries, key=lambda entry: entry.name)
+            listed = sorted(entries, key=_NAME)
         directories: list[tuple[str, str]] = []
         for entry in listed:
             name = prefix + entry.name

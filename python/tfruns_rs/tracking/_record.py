@@ -23,8 +23,8 @@ FORMAT = 1
 def read_json(path: str) -> dict[str, Any]:
     """An object; empty where the file is missing or is none."""
     try:
-        with open(path, encoding="utf-8") as file:  # noqa: PTH123 - as cheap as it gets
-            value = json.load(file)
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the system calls of a buffered text
+            value = json.loads(file.readall().decode())
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

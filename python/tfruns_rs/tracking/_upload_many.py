@@ -54,13 +54,15 @@ def upload(
 
     request = request_of(folder, make_folder, conflict_strategy)
     root = os.path.abspath(path)  # noqa: PTH100
-    directories = [root] if _kind_of(root) else _below(root)
+    kind = _kind_of(root)
+    directories = [(root, kind)] if kind else _below(root)
     if not directories:
         raise RunNotFoundError(f"{root} holds no run and no artifact")
     generations = _generations(request) if len(directories) > 1 else {}
     reports: list[Report] = []
-    for number, directory in enumerate(directories, 1):
-        reports.append(_unchanged(directory, request, generations) or _upload_one(directory, request))
+    for number, (directory, kind) in enumerate(directories, 1):
+        unchanged = _unchanged(directory, kind, request, generations)
+        reports.append(unchanged or _upload_one(directory, kind, request))
         if progress is not None:
             progress(number, len(directories))
     schema = {
@@ -79,13 +81,13 @@ def _kind_of(directory: str) -> str | None:
     return "Artifact" if os.path.isfile(f"{directory}/{RECORD}") else None  # noqa: PTH113
 
 
-def _below(root: str) -> list[str]:
+def _below(root: str) -> list[tuple[str, str]]:
     try:
         with os.scandir(root) as entries:
             found = sorted(entry.path for entry in entries if entry.is_dir(follow_symlinks=False))
     except (FileNotFoundError, NotADirectoryError):
         return []
-    return [directory for directory in found if _kind_of(directory)]
+    return [(directory, kind) for directory in found if (kind := _kind_of(directory))]
 
 
 def _generations(request: Request) -> dict[str, int]:
@@ -102,9 +104,8 @@ def _generations(request: Request) -> dict[str, int]:
     return found
 
 
-def _unchanged(directory: str, request: Request, generations: dict[str, int]) -> Report | None:
+def _unchanged(directory: str, kind: str, request: Request, generations: dict[str, int]) -> Report | None:
     """The report of a run whose last upload is the newest and holds what is here; else None."""
-    kind = _kind_of(directory) or ""
     cache: dict[str, Any] = _manifest.read_cache(directory, kind)
     last = cache.get("uploads", {}).get(f"{request.login.url}{request.folder}")
     if last is None or generations.get(last[1]) != last[2] or request.login.destination is None:
@@ -115,7 +116,7 @@ def _unchanged(directory: str, request: Request, generations: dict[str, int]) ->
     return None if size is None else Report(directory, last[1], "unchanged", 0, size)
 
 
-def _upload_one(directory: str, request: Request) -> Report:
-    if _kind_of(directory) == "Run":
+def _upload_one(directory: str, kind: str, request: Request) -> Report:
+    if kind == "Run":
         return upload_run(open_run(directory), request)
     return upload_artifact(open_artifact(directory), request)
