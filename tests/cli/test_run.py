@@ -67,6 +67,24 @@ def test_any_command_is_a_run(call):
     assert run.script == "echo"
 
 
+def test_tune(call):
+    words = ("tune", "train.py", "-f", "rate=0.5,0.25", "-f", "n=1,2", "--keep-going", "-j", "2", "--json")
+    rows = json.loads(call(*words, code=4).stdout)
+    assert sorted((row["flag_rate"], row["flag_n"], row["completed"]) for row in rows) == [
+        (0.25, 1, True),
+        (0.25, 2, False),
+        (0.5, 1, True),
+        (0.5, 2, False),
+    ]
+    (sweep,) = json.loads(call("sweeps", "--json").stdout)
+    assert (sweep["total"], sweep["completed"], sweep["failed"]) == (4, 2, 2)
+    Path("grid.csv").write_text("rate\n0.75\n")
+    (row,) = json.loads(call("tune", "train.py", "--combinations", "grid.csv", "--json").stdout)
+    assert row["flag_rate"] == 0.75
+    call("tune", "train.py", "-f", "n=4", code=3)
+    call("tune", "train.py", "-f", "n", code=2)
+
+
 def test_rerun(call):
     call("run", "-q", "train.py", "-f", "rate=0.5")
     first = tfr.latest_run()

@@ -21,9 +21,11 @@ VERBS = {
     "Run": {
         "run": ("_run", "Run a script or any command as a recorded run."),
         "rerun": ("_run", "Run again what a run ran."),
+        "tune": ("_tune", "Run a script once for each combination of flags."),
     },
     "Look": {
         "ls": ("_ls", "List runs."),
+        "sweeps": ("_tune", "List sweeps."),
         "show": ("_show", "Show all of a run."),
         "diff": ("_diff", "Show what two runs differ in."),
         "view": ("_view", "Open the report of a run in the browser."),
@@ -56,7 +58,7 @@ VERBS = {
     },
 }
 _MODULES = {verb: module for verbs in VERBS.values() for verb, (module, _) in verbs.items()}
-NOT_FOUND, PARTLY, INTERRUPTED, BROKEN_PIPE = 3, 4, 130, 141
+NOT_FOUND, INTERRUPTED, BROKEN_PIPE = 3, 130, 141
 
 EPILOG = """\b
 Examples:

@@ -83,14 +83,27 @@ def ls(
         for run in runs["run_dir"]:
             _out.echo(_out.plain(run))
         return
-    if not is_short:
+    show(runs, columns, sort, as_json=as_json, as_csv=as_csv)
+    if has_more and is_short:
+        _out.note(f"the first {limit}; all with -n 0")
+
+
+def show(
+    runs: pl.DataFrame,
+    columns: str | None = None,
+    sort: tuple[str, ...] = (),
+    *,
+    as_json: bool = False,
+    as_csv: bool = False,
+) -> None:
+    """Writes runs: for a person what tells them apart, for a program all of it."""
+    from tfruns_rs.cli import _out
+
+    if as_json or as_csv or not _out.is_terminal():
         _out.show_frame(_picked(runs, columns) if columns else runs, as_json=as_json, as_csv=as_csv)
         return
     shown, hidden = (_picked(_with_run(runs), columns), []) if columns else _usual(runs, sort)
-    colours = {"status": _out.status_colour}
-    _out.show_frame(shown, styles=colours, hidden=hidden)
-    if has_more:
-        _out.note(f"the first {limit}; all with -n 0")
+    _out.show_frame(shown, styles={"status": _out.status_colour}, hidden=hidden)
 
 
 def _best(given: tuple[str, ...]) -> dict[str, str] | None:

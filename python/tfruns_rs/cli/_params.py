@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     Command = TypeVar("Command", bound=Callable[..., Any])
 
+PARTLY = 4  # the exit code of work that was done for some runs only
 _META = "tfruns.d"
 _ARCHIVE = "archive"
 _MOST_COMPLETIONS = 200
@@ -221,7 +222,6 @@ def scalar(text: str) -> Any:
 
 def ended(results: Any) -> int:
     """The exit code of work on several runs: 4 where some of it failed, told run by run."""
-    from tfruns_rs.cli._app import PARTLY
     from tfruns_rs.cli._out import plain
 
     failed = [(row["run_dir"], row["problem"]) for row in results.iter_rows(named=True) if row["ok"] is False]

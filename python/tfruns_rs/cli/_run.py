@@ -11,10 +11,12 @@ from tfruns_rs.cli import _params
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tfruns_rs.errors import TrainingRunError
+
 _SIGNALLED = 128
 
 
-class _Words(click.Command):
+class Words(click.Command):
     """A command line of which what follows `--` is another's: a script's arguments, or, alone, a command."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -31,7 +33,7 @@ class _Words(click.Command):
         return rest
 
 
-@click.command(cls=_Words)
+@click.command(cls=Words)
 @click.option("-f", "--flag", "flags", multiple=True, metavar="NAME=VALUE", help="A flag's value.")
 @click.option("--flags-file", type=click.Path(exists=True, dir_okay=False), help="In place of flags.yml.")
 @click.option("--config", help="The configuration of flags.yml.")
@@ -137,20 +139,26 @@ def rerun(
 
 def _ended(start: Callable[[], Any], labels: tuple[str, ...], note: str | None) -> int:
     """Runs; says what people want said; returns the exit code of what ran."""
-    from tfruns_rs.cli._out import plain
     from tfruns_rs.errors import TrainingRunError
 
     code = 0
     try:
         directory: str | None = start()["run_dir"][0]
     except TrainingRunError as error:
-        click.echo(f"Error: {plain(str(error))}", err=True)
         directory = error.run_dir
-        returned = error.returncode or 1
-        code = _SIGNALLED - returned if returned < 0 else returned
+        code = exit_code(error)
     if directory is not None:
         _annotate(directory, labels, note)
     return code
+
+
+def exit_code(error: TrainingRunError) -> int:
+    """Says how what ran has failed; returns its exit code, 128 + n after signal n."""
+    from tfruns_rs.cli._out import plain
+
+    click.echo(f"Error: {plain(str(error))}", err=True)
+    returned = error.returncode or 1
+    return _SIGNALLED - returned if returned < 0 else returned
 
 
 def _annotate(directory: str, labels: tuple[str, ...], note: str | None) -> None:
