@@ -1,4 +1,5 @@
 import statistics
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,8 @@ def test_bad_searches_say_so():
         tuning_run(branin, flags=SPACE, search=optuna.samplers.TPESampler(), max_runs=3)
     with pytest.raises(ValueError, match='"grid", "random" or a sampler'):
         tuning_run(branin, flags=SPACE, search="bayes", max_runs=3)
+    with pytest.raises(ValueError, match="needs workers"), ThreadPoolExecutor(1) as threads:
+        tuning_run(branin, search=optuna.samplers.TPESampler(), executor=threads)
     with pytest.raises(TypeError, match="sampler of Optuna"):
         tuning_run(branin, flags=SPACE, search=object(), max_runs=3, metric="value")
     with pytest.raises(FlagsError, match="mapping"):

@@ -1,5 +1,5 @@
-import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -177,25 +177,20 @@ def test_resume_begins_goes_on_and_tells_sweeps_apart():
 
 
 def test_several_processes_work_on_one_sweep():
+    """They begin at the same moment, as the tasks of a job array do."""
     Path("train.py").write_text("import time; time.sleep(0.3)\n" + EVALUATE)
     flags = {"x": list(range(8))}
-    text = "import sys, tfruns_rs as t; t.tuning_run('train.py', resume=sys.argv[1])"
-    Path("block").touch()
-    with pytest.raises(KeyboardInterrupt):
-        tuning_run(interrupt, flags={"x": list(range(8))}, echo=False)
-    (sweep,) = ls_sweeps()["sweep"]
-    manifest = Path("runs/.sweeps", sweep, "sweep.json")
-    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"script": "train.py"}))
-    other = subprocess.Popen([sys.executable, "-c", text, sweep], stderr=subprocess.DEVNULL)
-    runs = tuning_run("train.py", resume=sweep)
-    assert other.wait(timeout=60) == 0
-    assert sorted(runs["flag_x"]) == flags["x"]
+    text = f"import tfruns_rs as t; print(t.tuning_run('train.py', flags={flags}, resume=True).height)"
+    tasks = [
+        subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        for _ in range(3)
+    ]
+    assert [task.communicate(timeout=120)[0] for task in tasks] == [b"8\n"] * 3
+    assert ls_sweeps()["status"].to_list() == ["finished"]
     completed = ls_runs("completed")
     assert sorted(completed["flag_x"]) == flags["x"], "none ran twice"
-
-
-def interrupt():
-    raise KeyboardInterrupt
+    shutil.rmtree("runs/.sweeps/" + ls_sweeps()["sweep"][0])
+    assert tuning_run("train.py", flags={"x": [1]}, resume=True).height == 1
 
 
 def test_a_function_runs_here_or_in_processes_of_its_own():

@@ -119,7 +119,9 @@ def open_sweep(runs_dir: str, request: Request, resume: bool | str) -> Opened:  
         return _go_on(found, request)
     wanted = _identity(request)
     found = unfinished_like(runs_dir, wanted) if resume else None
-    return _go_on(found, request) if found is not None else _anew(runs_dir, request, wanted)
+    if found is not None:
+        return _go_on(found, request)
+    return _anew(runs_dir, request, wanted, shared=resume)
 
 
 def _go_on(sweep: Sweep, request: Request) -> Opened:
@@ -142,7 +144,7 @@ def _as_before(sweep: Sweep, request: Request) -> Request:
     return request._replace(metric=metric, direction=about.get("direction") or request.direction)
 
 
-def _anew(runs_dir: str, request: Request, identity: str) -> Opened:
+def _anew(runs_dir: str, request: Request, identity: str, *, shared: bool) -> Opened:
     import secrets
 
     import numpy as np
@@ -166,7 +168,7 @@ def _anew(runs_dir: str, request: Request, identity: str) -> Opened:
         messages = [f"{request.max_runs:,} combinations of flags to try"]
 
     def begin() -> tuple[Sweep, Source]:
-        sweep = create_sweep(runs_dir, about)
+        sweep = create_sweep(runs_dir, about, shared=shared)
         return sweep, source_of(sweep, request)
 
     return Opened(messages, begin)

@@ -1,11 +1,13 @@
 """The directory of a sweep: what it is to run, and all that is known about it. Nothing else holds its state.
 
     <runs_dir>/.sweeps/<id>/
-      sweep.json        what was asked for; written once, last, so a directory without it is no sweep
+      sweep.json        what was asked for; made once, last, so a directory without it is no sweep
       trials/<n>.json   the n-th combination, where a search makes them up as it goes; made exclusively
       claims/  beats/   see `_claims`
       stops/<token>     the call of that token was told to stop
       prunes/<run>      that run is to be ended, and why
+    <runs_dir>/.sweeps/.<digest>
+                        the sweep that processes begin which ask for the same at the same moment
 
 The id is the time the sweep began, as with runs. R and `ls_runs()` skip the hidden directory.
 """
@@ -78,16 +80,39 @@ class Sweep(NamedTuple):
         return f"{self.directory}/trials/{number:06d}.json"
 
 
-def create_sweep(runs_dir: str, about: Mapping[str, Any]) -> Sweep:
-    """Makes the directory of a new sweep."""
+def create_sweep(runs_dir: str, about: Mapping[str, Any], *, shared: bool = False) -> Sweep:
+    """Makes the directory of a new sweep.
+
+    Args:
+        runs_dir: Where its runs go.
+        about: What is asked for.
+        shared: Of several processes that ask for the same at the same moment, all get the one sweep.
+    """
     runs_dir = os.path.abspath(runs_dir)  # noqa: PTH100 - links stay as they are named
     directory = _core.unique_run_dir(f"{runs_dir}/{SWEEPS}")
+    if shared:
+        directory = _agreed(directory, str(about["digest"]))
     for part in _PARTS:
-        os.mkdir(f"{directory}/{part}")  # noqa: PTH102
+        os.makedirs(f"{directory}/{part}", exist_ok=True)  # noqa: PTH103
     document = {"format": FORMAT, "created": time.time(), **about}
     content = json.dumps(_json.plain(document), ensure_ascii=False)
-    _core.write_atomic(f"{directory}/sweep.json", (content + "\n").encode(), durable=True)
-    return _opened(directory, runs_dir, document)
+    create(f"{directory}/sweep.json", (content + "\n").encode(), durable=True)
+    return _opened(directory, runs_dir, cast("dict[str, Any]", read_json(f"{directory}/sweep.json")))
+
+
+def _agreed(directory: str, digest: str) -> str:
+    """The directory that the first process to ask for this made; ours, if that was this one."""
+    below, name = os.path.split(directory)
+    marker = f"{below}/.{digest}"
+    if create(marker, json.dumps(name).encode()):
+        return directory
+    first = f"{below}/{read_json(marker)}"
+    if not os.path.isdir(first):  # noqa: PTH112
+        # It named a sweep that was removed since.
+        _core.write_atomic(marker, json.dumps(name).encode())
+        return directory
+    os.rmdir(directory)  # noqa: PTH106
+    return first
 
 
 def _opened(directory: str, runs_dir: str, about: dict[str, Any]) -> Sweep:

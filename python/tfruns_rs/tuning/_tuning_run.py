@@ -154,6 +154,8 @@ def tuning_run(
         wants_here=True if envir is not None else in_process,
         needs_apart=timeout is not None or python is not None or pruner is not None,
     )
+    if where.slots is None and search not in {"grid", "random"}:
+        raise ValueError("a search by Optuna needs workers, how many runs it proposes at a time")
     below = runs_dir_or_option(runs_dir)
     name = Path(command[0]).name if command else name_of(target)
     request = Request(name, flags, sample, seed, search, metric, direction, pruner, max_runs)
