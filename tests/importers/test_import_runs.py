@@ -281,6 +281,8 @@ def test_tensorboard_reads_what_was_imported(source, runs_dir):
     )
     (group,) = reader.sessions()
     assert group.hparams["lr"].number_value == 0.1
+    assert tfr.collect_hparams(told["run_dir"][0])["status"].to_list() == ["success"]
+    assert tfr.collect_hparams(told["run_dir"][1])["status"].to_list() == ["failure"]
 
 
 # --- what can't be read

@@ -100,14 +100,18 @@ def _fits(name: str) -> bool:
 
 
 def _log_flags(run: ForeignRun, logdir: str) -> None:
-    """The flags for TensorBoard's HParams tab; event files of the tool's own have theirs."""
-    from tfruns_rs.tfevents._hparams import summary_hparams
+    """The flags for TensorBoard's HParams tab, and how the run ended; event files of the tool have theirs."""
+    from tfruns_rs.tfevents._hparams import summary_hparams, summary_hparams_end
     from tfruns_rs.tracking._hparams import leaves
 
     flags = {name: v for name, v in leaves(run.hparams).items() if isinstance(v, bool | int | float | str)}
     summary = summary_hparams(flags, trial_id=run.name or run.id, time_created_secs=run.start or 0.0)
+    values = [summary]
+    if run.status != "unknown":
+        status = "success" if run.status == "completed" else "failure"
+        values.append(summary_hparams_end(status, time_ended_secs=run.end or run.start or 0.0))
     with _core.EventWriter(logdir) as writer:
-        writer.add_values([(".", summary.tag or "", summary.fields)], 0, run.start or 0.0)
+        writer.add_values([(".", value.tag or "", value.fields) for value in values], 0, run.start or 0.0)
 
 
 def _write_json(path: str, content: dict[str, Any]) -> None:
