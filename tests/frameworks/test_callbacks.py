@@ -32,6 +32,7 @@ def keras_model():
     return model
 
 
+@pytest.mark.frameworks
 def test_keras_starts_a_run_and_ends_it():
     from tfruns_rs.keras import RunCallback
 
@@ -63,6 +64,7 @@ def test_keras_starts_a_run_and_ends_it():
     assert types == ["train", "val"]
 
 
+@pytest.mark.frameworks
 def test_keras_fills_the_active_run_and_leaves_its_end():
     from tfruns_rs.keras import RunCallback
 
@@ -75,6 +77,7 @@ def test_keras_fills_the_active_run_and_leaves_its_end():
     assert found["epochs_completed"] == 2
 
 
+@pytest.mark.frameworks
 def test_keras_told_what_was_not_known():
     """A data set that does not know its length costs a property, not the training."""
     import keras

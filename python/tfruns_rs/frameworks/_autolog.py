@@ -6,6 +6,9 @@
 | Lightning | `Trainer.__init__` | the trainer has a `RunLogger` beside its own loggers |
 | Hugging Face | `Trainer.__init__` | the trainer has a `RunCallback` |
 | torch, tensorboardX | `SummaryWriter.__init__` | a writer without a directory writes into the run |
+| scikit-learn | `fit` of searches | candidates are rows of the run's metrics, the best is its evaluation |
+| XGBoost | `train`, `cv` | they have a `RunCallback`, unless they were given one |
+| LightGBM | `train`, `cv` | they have a `RunCallback`, unless they were given one |
 | matplotlib | `pyplot.show` | figures are kept as plots of the run |
 
 A patch is made when its module is imported, and never imports one.
@@ -72,6 +75,10 @@ def patch(name: str, module: Any) -> None:
         _wrap(module.Trainer, "__init__", _with_logger)
     elif name.endswith("writer"):
         _wrap(module.SummaryWriter, "__init__", _with_directory)
+    elif name == "sklearn.model_selection._search":
+        _wrap(module.BaseSearchCV, "fit", _with_candidates)
+    elif name in {"xgboost.training", "lightgbm.engine"}:
+        _wrap_boosting(name.partition(".")[0], module)
     elif name == "matplotlib.pyplot":
         _wrap(module, "show", _with_plots)
 
@@ -86,8 +93,41 @@ def _wrap(owner: Any, name: str, around: Callable[..., Any]) -> None:
             return original(*args, **kwargs)
         return around(original, args, kwargs)
 
-    _originals.append((owner, name, vars(owner).get(name)))
+    own: dict[str, Any] = owner.__dict__
+    _originals.append((owner, name, own.get(name)))
     setattr(owner, name, wrapper)
+
+
+def _wrap_boosting(framework: str, module: Any) -> None:
+    """Wraps `train` and `cv`, also where the framework has imported them already."""
+    for function in ("train", "cv"):
+        original = getattr(module, function)
+        for place in (module.__name__, framework, f"{framework}.sklearn"):
+            holder = sys.modules.get(place)
+            if getattr(holder, function, None) is original:
+                _wrap(holder, function, _with_round_callback)
+
+
+def _with_round_callback(original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    if original.__module__.startswith("xgboost"):
+        from tfruns_rs.xgboost import RunCallback
+    else:
+        from tfruns_rs.lightgbm import RunCallback
+
+    bound = inspect.signature(original).bind(*args, **kwargs)
+    callbacks = list(bound.arguments.get("callbacks") or ())
+    ours: Any = RunCallback
+    if not any(isinstance(callback, ours) for callback in callbacks):
+        bound.arguments["callbacks"] = [*callbacks, ours()]
+    return original(*bound.args, **bound.kwargs)
+
+
+def _with_candidates(original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    from tfruns_rs.frameworks._sklearn import record_search
+
+    found = original(*args, **kwargs)
+    record_search(args[0], args[1] if len(args) > 1 else kwargs.get("X"))
+    return found
 
 
 def _with_callback(original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
-from tfruns_rs.frameworks._recorder import attempt
+from tfruns_rs.frameworks._recorder import attempt, length
 from tfruns_rs.tfruns import _active
 from tfruns_rs.tfruns._json import plain as as_plain
 from tfruns_rs.tfruns._options import runs_dir_or_option
@@ -94,6 +94,32 @@ def log_search(
     listed = ls_runs(runs_dir=below)
     order = pl.DataFrame({"run_dir": made}, schema={"run_dir": pl.String})
     return order.join(listed, on="run_dir", how="left", maintain_order="left")
+
+
+def record_search(search: Any, samples: Any) -> None:
+    """Records a search in the active run: candidates as rows of metrics, the best one as evaluation."""
+    results: dict[str, Any] = search.cv_results_
+    candidates = range(len(results["params"]))
+    columns: dict[str, list[float]] = {}
+    for name in results:
+        part, _, metric = name.removeprefix("mean_").partition("_")
+        if name.startswith("mean_") and part in {"test", "train"}:
+            column = metric if part == "train" else f"val_{metric}"
+            columns[column] = [_at(results, name, number) for number in candidates]
+    write_run_metadata("metrics", columns)
+    best = getattr(search, "best_index_", None)
+    facts: dict[str, Any] = {
+        "samples": length(samples),
+        "search": type(search).__name__,
+        "candidates": len(candidates),
+        "scoring": attempt(lambda: _scoring(search)),
+        "model": str(search.estimator),
+    }
+    if best is not None:
+        write_run_metadata("evaluation", _evaluation(results, int(best)))
+        facts["model"] = _model(search.estimator, results["params"][best])
+        facts["best_params"] = str(results["params"][best])
+    write_run_metadata("properties", {name: fact for name, fact in facts.items() if fact is not None})
 
 
 def _flag(value: Any) -> Any:

@@ -20,6 +20,9 @@ WATCHED = frozenset(
         "torch.utils.tensorboard.writer",
         "tensorboardX.writer",
         "matplotlib.pyplot",
+        "sklearn.model_selection._search",
+        "xgboost.training",
+        "lightgbm.engine",
     }
 )
 """The modules that are patched, by `_autolog`."""

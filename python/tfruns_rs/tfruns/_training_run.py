@@ -8,7 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -53,6 +53,7 @@ def training_run(
     encoding: str = "utf-8",
     runs_dir: PathLike | None = None,
     in_process: bool | None = None,
+    autolog: bool = False,
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     timeout: float | None = None,
@@ -87,6 +88,8 @@ def training_run(
         encoding: Of the console.
         runs_dir: Where new run directories go; None for the option `runs_dir`.
         in_process: Run in this process; by default functions do, and scripts with `envir`.
+        autolog: Have Keras, Lightning, Hugging Face trainers, `SummaryWriter`s without a directory and
+            matplotlib log into the run, whatever the script says; `tfruns_rs.frameworks` lists how.
         args: Its arguments.
         env: Environment variables, over those of this process.
         timeout: Seconds after which it is ended: asked by SIGTERM, killed 10 s later.
@@ -136,9 +139,11 @@ def training_run(
     recording.watch(None if artifacts_dir is None else _absolute(artifacts_dir), _absolute(runs_below))
     _say(f"Using run directory {shown}\n")
     if in_process:
-        _run_here(recording, target, values or {}, envir, [*args, *extra], echo=echo)
+        with _autologging(autolog):
+            _run_here(recording, target, values or {}, envir, [*args, *extra], echo=echo)
     else:
         environment = _environment(run, env, encoding, with_plots=command is None and python is None)
+        _watch_below(environment, autolog)
         with _words(run, command, target, values or {}, python) as words:
             _run_apart(recording, [*words, *args, *extra], environment, echo=echo, timeout_secs=timeout)
     archive.after()
@@ -232,6 +237,23 @@ def _words(
             yield [*first, str(_CALLER), meta, package]
     else:
         yield [*first, str(_RUNNER), meta, target]
+
+
+def _autologging(autolog: bool) -> AbstractContextManager[None]:  # noqa: FBT001 - the caller's argument
+    if not autolog:
+        return nullcontext()
+    from tfruns_rs.frameworks._autolog import autologging
+
+    return autologging()
+
+
+def _watch_below(environment: dict[str, str], autolog: bool) -> None:  # noqa: FBT001 - the caller's argument
+    """Tells the interpreters below whether to watch which frameworks they import."""
+    environment.pop("TFRUNS_AUTOLOG", None)  # of a run around this one
+    if autolog:
+        from tfruns_rs.frameworks._autolog import to_environment
+
+        environment.update(to_environment(environment))
 
 
 def _environment(
