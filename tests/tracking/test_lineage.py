@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 import tfruns_rs as tfr
+from tfruns_rs.tracking import _lineage
 
 
 @pytest.fixture
@@ -63,6 +64,17 @@ def test_hostile_names_are_only_text():
     text = tfr.mermaid(edges)
     assert len(text.splitlines()) == 4
     assert text.count('"') == 4
+    assert '["x&quot;]; click n0 &quot;javascript:alert(1)&quot;"]' in text
+    assert _lineage._escaped("<b> a&b #34; `c") == "&lt;b&gt; a&amp;b #\u200b34; \u200b`c"
+
+
+def test_a_relative_place_is_told_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = tfr.create_run(name="r")
+    for place in (tfr.Url("data/table.parquet"), tfr.Url("data/table.parquet"), tfr.Url("<DATA>/a")):
+        run.mark_input(place)
+    run.finish()
+    assert [entry["path"] for entry in run.upstream()] == [f"{tmp_path}/data/table.parquet", "<DATA>/a"]
 
 
 def test_nothing_is_an_empty_frame(tmp_path):

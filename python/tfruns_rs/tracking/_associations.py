@@ -28,7 +28,7 @@ def entry_of(resource: Any) -> dict[str, str]:
         TypeError: It is none. A text is none either: `Url(text)` or `pathlib.Path(text)` say what it is.
     """
     if type(resource).__name__ == "Url":
-        return {"kind": "Url", "path": str(resource)}
+        return {"kind": "Url", "path": str(resource.to_absolute())}
     if isinstance(resource, os.PathLike):
         path = os.fspath(cast("os.PathLike[str]", resource))
         return {"kind": "Path", "path": os.path.abspath(path)}  # noqa: PTH100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -97,5 +98,10 @@ def mermaid(edges: pl.DataFrame) -> str:
 
 
 def _escaped(text: str) -> str:
-    """Text as Mermaid takes it inside quotes: every character that could mean something is an entity."""
-    return "".join(c if c.isalnum() or c in " ._-/:" else f"#{ord(c)};" for c in text)
+    """Text as Mermaid takes it inside quotes.
+
+    Its own entities (`#34;`) show as they are in some versions, those of HTML in none. A space of no width
+    keeps `#` from beginning an entity, and a backtick from beginning Markdown.
+    """
+    text = html.escape(" ".join(text.split()), quote=False).replace('"', "&quot;")
+    return text.replace("#", "#\u200b").replace("`", "\u200b`")
