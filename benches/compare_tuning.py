@@ -3,8 +3,8 @@
     python benches/compare_tuning.py [--runs 24] [--secs 2.0] [--rounds 1]
 
 The script does a fixed amount of work that takes about `--secs` seconds of one core; BLAS is told to use one
-thread. Printed are wall times, the CPU times of everything, and the speed of two workers over one. A machine that
-does other things as well shows less: compare the CPU time with the wall time.
+thread. Printed are wall times, the CPU times of everything, and the speed of two workers over one. A machine
+that does other things as well shows less: compare the CPU time with the wall time.
 """
 
 import argparse
