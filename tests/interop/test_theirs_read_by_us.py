@@ -390,3 +390,48 @@ def test_an_empty_logdir_has_the_full_schema(tmp_path):
         "value": pl.Float64,
     }
     assert frame.height == 0
+
+
+def test_every_kind_that_tensorflow_wrote():
+    """A file of TensorFlow's own writer (`tests/data/README.md`): known values of every kind."""
+    logdir = Path(__file__).parent.parent / "data" / "tensorflow"
+    rows = tfr.collect_events(logdir, type="summary")
+    assert set(rows["run"]) == {"trial"}
+    values = {
+        tag: tfr.value(rows.filter(pl.col("tag") == tag), as_list=True)
+        for tag in rows["tag"].unique().to_list()
+    }
+    assert {tag: len(found) for tag, found in values.items() if len(found) != 2} == {
+        "_hparams_/session_start_info": 1
+    }
+    assert values["loss"] == [0.5, 0.25]
+    assert values["weights"][1].rows() == [(0, 4, 2), (4, 8, 2), (8, 12, 3)]
+    assert [picture.shape for picture in values["picture"][0]] == [(4, 5), (4, 5)]
+    assert (values["picture"][0][1] == 0.2).all()
+    sound = values["sound"][0]
+    assert (sound.sample_rate, sound.bit_depth) == (8000, 16)
+    np.testing.assert_allclose(sound.samples, [[0, 0.5, -1]], atol=1e-4)
+    assert values["note"] == ["größe"] * 2
+    assert values["table"][0].tolist() == [["a", "b"], ["c", "d"]]
+    for dtype in ("float16", "float64", "int64", "bool", "uint8", "bfloat16"):
+        (array, _) = values[f"tensor/{dtype}"]
+        expected = np.array([[1, 0], [3, 4]]).astype("float32" if dtype == "bfloat16" else dtype)
+        np.testing.assert_array_equal(array, expected)
+        assert array.dtype == expected.dtype
+    session = tfr.collect_hparams(logdir)
+    assert session.select("lr", "optimizer", "bn", "started", "loss").row(0) == (
+        0.1,
+        "adam",
+        True,
+        1_700_000_000.0,
+        0.25,
+    )
+    frame = tfr.collect_events(logdir, type="tensor")
+    assert frame["dtype"].unique().sort().to_list() == [
+        "bfloat16",
+        "bool",
+        "float16",
+        "float64",
+        "int64",
+        "uint8",
+    ]
