@@ -58,6 +58,7 @@ fn files(c: &mut Criterion) {
             kind: Kind::Scalar,
             columns: Columns::default(),
             filter: Filter::default(),
+            lazy: false,
             threads: 1,
             interrupted: &|| false,
         };

@@ -10,7 +10,8 @@ use prost::Message;
 
 use crate::event::proto;
 use crate::event::walk::{Event, WalkError, What, normalise, values};
-use crate::frame::rows::{Columns, Filter, Kind, Place, Rows};
+use crate::frame::rows::{Place, Rows};
+use crate::frame::{Columns, Filter, Kind};
 use crate::tfrecord::read::{PADDING, frame_at};
 use crate::tfrecord::recover::{Budget, Next, Search};
 use crate::tfrecord::{Frame, HEADER_LEN, OVERHEAD, RecordReader, Stop};
@@ -34,8 +35,14 @@ pub fn frames(data: &[u8]) {
             Err(Stop::End) => break,
             Err(Stop::NotYet(frame) | Stop::Damage(frame)) => {
                 let (input, at_hand) = reader.parts();
-                let mut search =
-                    Search { input, has_moved: false, at_hand, file_len: len, budget: &mut budget };
+                let mut search = Search {
+                    input,
+                    has_moved: false,
+                    at_hand,
+                    file_len: len,
+                    budget: &mut budget,
+                    stop: &mut || false,
+                };
                 let next = search.behind(before, frame).expect("memory can be read");
                 let has_moved = search.has_moved;
                 let Next::At(next) = next else { break };

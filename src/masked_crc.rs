@@ -85,6 +85,19 @@ pub fn length_crc(len: u64) -> u32 {
     }
 }
 
+/// The bit whose flipping makes the checksum of `len` the one that is stored, if there is one.
+///
+/// A checksum is linear: flipping a bit changes it by the same pattern, whatever the other bits are.
+pub fn flipped_bit(len: u64, stored: u32) -> Option<u32> {
+    static PATTERNS: LazyLock<[u32; 64]> = LazyLock::new(|| {
+        let zero = crc(&[0; 8]);
+        std::array::from_fn(|bit| crc(&(1u64 << bit).to_le_bytes()) ^ zero)
+    });
+    let stored = stored.wrapping_sub(MASK_DELTA).rotate_left(15);
+    let pattern = stored ^ crc(&len.to_le_bytes());
+    (0..64).find(|&bit| PATTERNS[bit as usize] == pattern)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,6 +116,16 @@ mod tests {
     fn table_equals_computation() {
         for len in [0, 1, 24, 4095, 4096, 4097, u64::MAX] {
             assert_eq!(length_crc(len), masked_crc(&len.to_le_bytes()), "length {len}");
+        }
+    }
+
+    #[test]
+    fn the_flipped_bit_of_a_length_is_found() {
+        for len in [0, 57, 1 << 20, u64::MAX] {
+            assert_eq!(flipped_bit(len, length_crc(len)), None);
+            for bit in 0..64 {
+                assert_eq!(flipped_bit(len ^ 1 << bit, length_crc(len)), Some(bit));
+            }
         }
     }
 

@@ -1,9 +1,4 @@
-//! Events to rows.
-//!
-//! A training loop writes the same few records over and over; only time, step and value differ. So a scalar's record
-//! is compared, whole, with the record of that tag seen before, its *template*, as soon as time and step are off: if
-//! all bytes but the value's are equal, so is all that a walk could find, and the walk is left out. Which template to
-//! try is foretold by which one followed the last time. Whatever does not match is walked.
+//! Events to rows: each value that is asked for is appended to columns, by its template or after a walk.
 
 #![allow(clippy::cast_possible_truncation)] // files, runs and attempts are counted in 32 bits
 
@@ -13,101 +8,19 @@ use std::sync::Arc;
 
 use arrow_array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, UInt32Array};
 use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
-use arrow_schema::{DataType, Field, Schema, SchemaRef};
 use prost::Message;
 
 use super::column::{Texts, nulls, reserve, text_column};
-use super::summary::{Summaries, TagMetadata, summary_fields};
+use super::filter::Filter;
+use super::schema::{Columns, Kind, schema, summary_item};
+use super::summary::{Summaries, TagMetadata};
+use super::template::{Templates, short_varint};
 use crate::event::graph::graph_value;
 use crate::event::proto;
 use crate::event::walk::{
-    Content, Event, Metadata, Tensor, Value, WalkError, What, Wire, fields, is_session_start, normalise,
+    Content, Event, Glance, Metadata, Rest, Tensor, Value, WalkError, What, is_session_start, normalise,
     scalar_value, values,
 };
-
-/// What a row is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    /// A scalar value.
-    Scalar,
-    /// A summary value of any kind.
-    Summary,
-    /// An event.
-    Event,
-}
-
-/// Columns: those beyond what every frame of its kind has, and those of the latter that nobody needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools)] // a set of names
-pub struct Columns {
-    /// Leave out what every frame has, but for steps.
-    pub without: Without,
-    /// The plugin's name (summary frames always have it).
-    pub plugin: bool,
-    /// The value as a struct (summary and event frames always have it).
-    pub summary: bool,
-    /// Which of several writers of one run.
-    pub source: bool,
-    /// Which of several logdirs.
-    pub logdir: bool,
-    /// The event file's path.
-    pub file: bool,
-    /// Where in the file the record begins.
-    pub offset: bool,
-    /// Which attempt, as an index into [`Rows::attempts`].
-    pub attempt: bool,
-    /// What a call of `Run.log` told of itself: its epoch, and its number.
-    pub call: bool,
-}
-
-/// Columns of every frame that are left out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(clippy::struct_excessive_bools, missing_docs)] // a set of names
-pub struct Without {
-    pub run: bool,
-    pub tag: bool,
-    pub wall_time: bool,
-    pub value: bool,
-    pub summary: bool,
-}
-
-/// Which rows are wanted. Runs are chosen before a file is opened.
-#[derive(Clone, Copy, Default)]
-pub struct Filter<'a> {
-    /// Asked once for every tag name.
-    pub tag: Option<&'a (dyn Fn(&str) -> bool + Sync)>,
-    /// Sorted, disjoint ranges of steps, ends included.
-    pub steps: Option<&'a [(i64, i64)]>,
-    /// Range of wall times, ends included; NaN always passes.
-    pub wall_time: Option<(f64, f64)>,
-    /// The number of events after which reading ends.
-    pub limit: Option<u64>,
-}
-
-impl std::fmt::Debug for Filter<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Filter")
-            .field("tag", &self.tag.is_some())
-            .field("steps", &self.steps)
-            .field("wall_time", &self.wall_time)
-            .field("limit", &self.limit)
-            .finish()
-    }
-}
-
-impl Filter<'_> {
-    #[inline]
-    fn takes(&self, step: i64, wall_time: f64) -> bool {
-        if let Some(steps) = self.steps {
-            let after = steps.partition_point(|&(_, last)| last < step);
-            if steps.get(after).is_none_or(|&(first, _)| first > step) {
-                return false;
-            }
-        }
-        // A NaN is neither before the first nor behind the last.
-        self.wall_time.is_none_or(|(first, last)| !(wall_time < first || wall_time > last))
-    }
-}
 
 /// Where rows come from.
 #[derive(Clone, Copy, Debug)]
@@ -156,102 +69,10 @@ struct Name {
     templates: Vec<usize>,
 }
 
-/// Bytes compared at a time.
-const BLOCK: usize = 32;
-/// Records with more than this behind their step are walked.
-const MAX_TEMPLATE_LEN: usize = 8 * BLOCK;
-/// Templates that may be remembered; a file of ever new tags would fill the memory with them.
-const MAX_TEMPLATES: usize = 4096;
-
-#[derive(Clone, Copy, Debug)]
-enum Hole {
-    Float32(usize),
-    Float64(usize),
-    Exact(usize, usize),
-}
-
-/// A scalar's record behind its step: what stays the same, and where the value is.
-#[derive(Debug)]
-struct Template {
-    len: usize,
-    blocks: Vec<([u8; BLOCK], [u8; BLOCK])>,
-    hole: Hole,
-    tag: u128,
-    wanted: bool,
-    epoch: u32,
-    /// The template that came next the last time.
-    follower: usize,
-    /// Another template of this tag: with an exact value, or without.
-    sibling: usize,
-}
-
-impl Template {
-    fn new(suffix: &[u8], hole: Hole) -> Self {
-        let mut mask = vec![0xff; suffix.len()];
-        match hole {
-            Hole::Float32(at) => mask[at..at + 4].fill(0),
-            Hole::Float64(at) => mask[at..at + 8].fill(0),
-            Hole::Exact(at, exact) => {
-                mask[at..at + 4].fill(0);
-                mask[exact..exact + 8].fill(0);
-            }
-        }
-        let block = |bytes: &[u8]| {
-            let mut block = [0; BLOCK];
-            block[..bytes.len()].copy_from_slice(bytes);
-            block
-        };
-        let blocks =
-            suffix.chunks(BLOCK).zip(mask.chunks(BLOCK)).map(|(bytes, mask)| (block(bytes), block(mask)));
-        let blocks = blocks.collect();
-        Self { len: suffix.len(), blocks, hole, tag: 0, wanted: true, epoch: 0, follower: 0, sibling: 0 }
-    }
-
-    /// Whether `bytes`, of which `len` are the record's, are this template but for the value.
-    #[inline]
-    fn matches(&self, bytes: &[u8], len: usize) -> bool {
-        if len != self.len {
-            return false;
-        }
-        let (chunks, _) = bytes.as_chunks::<BLOCK>();
-        if chunks.len() < self.blocks.len() {
-            return false;
-        }
-        let mut differing = 0;
-        for (chunk, (bytes, mask)) in chunks.iter().zip(&self.blocks) {
-            for i in 0..BLOCK {
-                differing |= (chunk[i] ^ bytes[i]) & mask[i];
-            }
-        }
-        differing == 0
-    }
-
-    #[inline]
-    fn value(&self, bytes: &[u8]) -> f64 {
-        let four = |at: usize| *bytes[at..].first_chunk::<4>().expect("within the template");
-        let eight = |at: usize| *bytes[at..].first_chunk::<8>().expect("within the template");
-        match self.hole {
-            Hole::Float32(at) => f64::from(f32::from_le_bytes(four(at))),
-            Hole::Float64(at) => f64::from_le_bytes(eight(at)),
-            Hole::Exact(at, exact) => scalar_value(four(at), Some(eight(exact))),
-        }
-    }
-}
-
-/// A varint of up to eight bytes that `word` begins with: its value and length. `None` for longer ones.
-#[inline]
-fn short_varint(word: u64) -> Option<(u64, usize)> {
-    let ends = !word & 0x8080_8080_8080_8080;
-    if ends == 0 {
-        return None;
-    }
-    let bits = ends.trailing_zeros() + 1;
-    let x = word & (u64::MAX >> (64 - bits)) & 0x7f7f_7f7f_7f7f_7f7f;
-    let x = (x & 0x007f_007f_007f_007f) | ((x & 0x7f00_7f00_7f00_7f00) >> 1);
-    let x = (x & 0x0000_3fff_0000_3fff) | ((x & 0x3fff_0000_3fff_0000) >> 2);
-    let x = (x & 0x0fff_ffff) | ((x & 0x0fff_ffff_0000_0000) >> 4);
-    Some((x, bits as usize / 8))
-}
+/// The field of an event that may begin an attempt.
+const SESSION_LOG: u32 = 7;
+/// The fields of a value that may be large: what of it is, is no scalar.
+const LARGE_CONTENTS: [u32; 5] = [3, 4, 5, 6, 8];
 
 /// The rows of one block of files, in the order they were read.
 #[derive(Debug)]
@@ -288,10 +109,7 @@ pub struct Rows<'q> {
     runs: HashMap<Box<str>, u32>,
     run: u32,
     metadata: HashMap<(u32, usize), Rc<TagMetadata>>,
-    templates: Vec<Template>,
-    previous: usize,
-    foretold: usize,
-    epoch: u32,
+    templates: Templates,
     continues: bool,
     emit_from: u64,
     unresolved: bool,
@@ -302,8 +120,6 @@ pub struct Rows<'q> {
 impl<'q> Rows<'q> {
     /// No rows yet.
     pub fn new(kind: Kind, columns: Columns, filter: Filter<'q>) -> Self {
-        // The first template is nobody's: it has a length that no record has.
-        let nobody = Template { len: usize::MAX, ..Template::new(&[0; 4], Hole::Float32(0)) };
         Self {
             kind,
             columns,
@@ -334,10 +150,7 @@ impl<'q> Rows<'q> {
             runs: HashMap::new(),
             run: 0,
             metadata: HashMap::new(),
-            templates: vec![nobody],
-            previous: 0,
-            foretold: 0,
-            epoch: 0,
+            templates: Templates::default(),
             continues: false,
             emit_from: 0,
             unresolved: false,
@@ -415,8 +228,8 @@ impl<'q> Rows<'q> {
         self.continues = continues;
         let runs = self.runs.len() as u32;
         let run = *self.runs.entry(place.run.into()).or_insert(runs);
-        if run != self.run || self.epoch == 0 {
-            self.epoch += 1;
+        if run != self.run || self.attempts.is_empty() {
+            self.templates.begin_run();
         }
         self.run = run;
         self.is_first = true;
@@ -444,6 +257,9 @@ impl<'q> Rows<'q> {
             self.spans.push(span);
             if let Some(attempt) = self.attempts.last_mut() {
                 attempt.last = attempt.last.max(self.last);
+                if attempt.start.is_nan() && self.last >= 0.0 {
+                    attempt.start = 0.0;
+                }
             }
             self.last = f64::NEG_INFINITY;
         }
@@ -460,6 +276,27 @@ impl<'q> Rows<'q> {
             Err(WalkError::Repeated) => self.by_walk(&normalise(&bytes[..len])?, offset),
             done => done,
         }
+    }
+
+    /// Whether a record of `len` bytes, of which the `beginning` is at hand, gives no row and says nothing of later
+    /// ones. A summary's metadata does where rows tell it, but for values that are too large to be a scalar.
+    pub fn leaves_out(&mut self, beginning: &[u8], len: usize) -> bool {
+        let Some(glance) = Glance::at(beginning, len) else { return false };
+        let is_scalar = self.kind == Kind::Scalar;
+        let leaves_out = match glance.rest {
+            _ if self.kind == Kind::Event => false,
+            Rest::Field(number) => is_scalar && number != SESSION_LOG,
+            Rest::Value(tag, content) => {
+                let name = self.name(tag);
+                let takes = self.filter.takes(glance.step, glance.wall_time);
+                !self.names[name].wanted || (is_scalar && (!takes || LARGE_CONTENTS.contains(&content)))
+            }
+        };
+        if leaves_out {
+            self.is_first &= !matches!(glance.rest, Rest::Value(..));
+            self.last = self.last.max(glance.wall_time);
+        }
+        leaves_out
     }
 
     #[inline]
@@ -479,18 +316,7 @@ impl<'q> Rows<'q> {
         }
         let suffix = &bytes[at..];
         let len = len.wrapping_sub(at);
-        let mut template = &self.templates[self.foretold];
-        if !template.matches(suffix, len) {
-            self.foretold = template.sibling;
-            template = &self.templates[self.foretold];
-            if !template.matches(suffix, len) {
-                return false;
-            }
-        }
-        if template.epoch != self.epoch {
-            return false;
-        }
-        self.previous = std::mem::replace(&mut self.foretold, template.follower);
+        let Some(template) = self.templates.matching(suffix, len) else { return false };
         let wall_time = f64::from_le_bytes(*head[1..].first_chunk().expect("18 bytes"));
         self.last = self.last.max(wall_time);
         if template.wanted && offset >= self.emit_from && self.filter.takes(step, wall_time) {
@@ -566,7 +392,8 @@ impl<'q> Rows<'q> {
         if let Some(own) = self.attempts.last_mut()
             && own.start.is_nan()
         {
-            own.start = event.wall_time;
+            // A first record without a time says nothing of the start.
+            own.start = if event.wall_time == 0.0 { f64::NAN } else { event.wall_time };
             let extension = event.extension.map(proto::EventExtension::decode);
             if let Some(attempt) = extension.and_then(Result::ok).and_then(|extension| extension.attempt) {
                 own.key = format!("{}/{}/{}/{}", attempt.host, attempt.boot_id, attempt.pid, attempt.start);
@@ -637,7 +464,8 @@ impl<'q> Rows<'q> {
             && is_whole
             && let Some(source) = source
         {
-            self.learn_template(payload, value, name, source);
+            let Name { view, wanted, templates } = &mut self.names[name];
+            self.templates.learn(templates, (*view, *wanted), payload, value, source);
         }
         if !taken || !self.names[name].wanted || (self.kind == Kind::Scalar && number.is_none()) {
             return Ok(());
@@ -735,46 +563,6 @@ impl<'q> Rows<'q> {
         let (epoch, call) = extension.map_or((None, None), |extension| (extension.epoch, extension.call));
         self.epoch_of_call.push(epoch);
         self.call.push(call.and_then(|call| i64::try_from(call).ok()));
-    }
-
-    /// Remembers what a scalar's record looks like, if it is nothing but time, step and that one value.
-    fn learn_template(&mut self, payload: &[u8], value: &Value<'_>, name: usize, source: &[u8]) {
-        let Some(suffix) = only_value(payload) else { return };
-        let place = |part: &[u8]| (part.as_ptr() as usize).checked_sub(suffix.as_ptr() as usize);
-        let Some(at) = place(source).filter(|at| at + source.len() <= suffix.len()) else { return };
-        let hole = match (source.len(), value.exact) {
-            (4, Some(exact)) if matches!(value.content, Content::Simple(_)) => match place(exact) {
-                Some(exact) => Hole::Exact(at, exact),
-                None => return,
-            },
-            (4, _) => Hole::Float32(at),
-            (8, _) => Hole::Float64(at),
-            _ => return,
-        };
-        let known = self.names[name].templates.iter().copied().find(|&known| {
-            let template = &self.templates[known];
-            let mut padded = [0; MAX_TEMPLATE_LEN];
-            padded[..suffix.len()].copy_from_slice(suffix);
-            template.matches(&padded, suffix.len())
-        });
-        let number = known.unwrap_or(self.templates.len());
-        if known.is_none() {
-            if number == MAX_TEMPLATES {
-                return;
-            }
-            let Name { view, wanted, .. } = self.names[name];
-            let siblings = &mut self.names[name].templates;
-            let sibling = siblings.last().copied().unwrap_or_default();
-            siblings.push(number);
-            let first = siblings[0];
-            self.templates.push(Template { tag: view, wanted, sibling, ..Template::new(suffix, hole) });
-            self.templates[first].sibling = number;
-        }
-        self.templates[number].epoch = self.epoch;
-        // What stood here instead of the foretold is what follows from now on.
-        let previous = std::mem::replace(&mut self.previous, number);
-        self.templates[previous].follower = number;
-        self.foretold = self.templates[number].follower;
     }
 
     /// The frame.
@@ -881,62 +669,4 @@ fn numbers(column: Vec<i64>) -> ArrayRef {
 
 fn floats(column: Vec<f64>, nulls: Option<NullBuffer>) -> ArrayRef {
     Arc::new(Float64Array::new(ScalarBuffer::from(column), nulls))
-}
-
-/// The suffix of a payload that is a time, perhaps a step, and a summary of one value, which the suffix is.
-fn only_value(payload: &[u8]) -> Option<&[u8]> {
-    let rest = payload.strip_prefix(&[0x09])?.get(8..)?;
-    let suffix = match rest.strip_prefix(&[0x10]) {
-        Some(step) => &step[step.iter().position(|&byte| byte < 0x80)? + 1..],
-        None => rest,
-    };
-    let whole = |message: &[u8], number: u32| {
-        let mut fields = fields(message);
-        match (fields.next(), fields.next()) {
-            (Some(Ok((found, Wire::Len(inside)))), None) if found == number => Some(inside.len()),
-            _ => None,
-        }
-    };
-    let summary = whole(suffix, 5)?;
-    whole(&suffix[suffix.len() - summary..], 1)?;
-    (suffix.len() <= MAX_TEMPLATE_LEN).then_some(suffix)
-}
-
-/// The elements of an event's list of summaries.
-fn summary_item() -> Arc<Field> {
-    Arc::new(Field::new("item", DataType::Struct(summary_fields(true)), true))
-}
-
-/// The schema of a frame.
-pub fn schema(kind: Kind, columns: Columns) -> SchemaRef {
-    let text = |name: &str| Field::new(name, DataType::Utf8View, true);
-    let number = |name: &str| Field::new(name, DataType::Int64, true);
-    let float = |name: &str| Field::new(name, DataType::Float64, true);
-    let summary = || Field::new("summary", DataType::Struct(summary_fields(false)), true);
-    let without = columns.without;
-    let mut fields = Vec::new();
-    fields.extend((!without.run).then(|| text("run")));
-    if kind == Kind::Event {
-        fields.push(number("step"));
-        fields.extend((!without.wall_time).then(|| float("wall_time")));
-        fields.extend([text("what"), text("file_version")]);
-        let list = || Field::new("summary", DataType::List(summary_item()), true);
-        fields.extend((!without.summary).then(list));
-    } else {
-        fields.extend((!without.tag).then(|| text("tag")));
-        fields.extend((kind == Kind::Summary).then(|| text("plugin")));
-        fields.push(number("step"));
-        fields.extend((!without.wall_time).then(|| float("wall_time")));
-        fields.extend((!without.value).then(|| float("value")));
-        fields.extend((kind == Kind::Scalar && columns.plugin).then(|| text("plugin")));
-        fields.extend(((kind == Kind::Summary || columns.summary) && !without.summary).then(summary));
-    }
-    fields.extend(columns.source.then(|| text("source")));
-    fields.extend(columns.logdir.then(|| text("logdir")));
-    fields.extend(columns.file.then(|| text("file")));
-    fields.extend(columns.offset.then(|| number("offset")));
-    fields.extend(columns.attempt.then(|| Field::new("attempt", DataType::UInt32, true)));
-    fields.extend(columns.call.then(|| Field::new("epoch", DataType::Int64, true)));
-    fields.extend(columns.call.then(|| Field::new("call", DataType::Int64, true)));
-    Arc::new(Schema::new(fields))
 }

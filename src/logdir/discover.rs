@@ -36,6 +36,18 @@ pub struct EventFile {
 /// With `fold`, a run `<run>@<host>-<rank>` is a source of `<run>`. A directory below `logdir` that can't be read is
 /// left out; an error is one about `logdir` itself.
 pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
+    discover_with(logdir, fold, None)
+}
+
+/// Told of a directory once it has been listed.
+pub(super) type NoteDirectory<'a> = &'a mut dyn FnMut(&Path, &Metadata);
+
+/// As [`discover`]; `note` is told of each directory.
+pub(super) fn discover_with(
+    logdir: &Path,
+    fold: bool,
+    mut note: Option<NoteDirectory<'_>>,
+) -> io::Result<Vec<EventFile>> {
     let metadata = std::fs::metadata(logdir)?;
     let name = logdir.to_string_lossy().into_owned();
     if !metadata.is_dir() && !metadata.is_file() {
@@ -55,6 +67,12 @@ pub fn discover(logdir: &Path, fold: bool) -> io::Result<Vec<EventFile>> {
     let mut files = Vec::new();
     let mut runs: Option<(PathBuf, String)> = None;
     for entry in walk.into_iter().filter_entry(visible).filter_map(Result::ok) {
+        if let Some(note) = &mut note
+            && entry.file_type().is_dir()
+            && let Ok(metadata) = std::fs::metadata(entry.path())
+        {
+            note(entry.path(), &metadata);
+        }
         if !is_event_file(&entry) {
             continue;
         }

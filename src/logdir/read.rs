@@ -21,7 +21,8 @@ use flate2::read::MultiGzDecoder;
 
 use super::EventFile;
 use crate::event::walk::WalkError;
-use crate::frame::rows::{Attempt, Columns, Filter, Kind, Place, Rows};
+use crate::frame::rows::{Attempt, Place, Rows};
+use crate::frame::{Columns, Filter, Kind};
 use crate::tfrecord::read::frame_at;
 use crate::tfrecord::recover::{Budget, Next, Search};
 use crate::tfrecord::{Frame, HEADER_LEN, OVERHEAD, RecordReader};
@@ -36,6 +37,13 @@ const DIVISION_REACH: u64 = 4 << 20;
 /// The most that an archive may unpack to; what is beyond is not looked at.
 const MAX_UNPACKED: u64 = 4 << 30;
 
+/// Records from this length on may be skipped: shorter ones are read as quickly.
+const MIN_SKIPPED: u64 = 16 << 10;
+/// Records from this length on are checked before there is memory taken for them.
+const MIN_CHECKED_FIRST: u64 = 64 << 20;
+/// No message is longer, says protobuf.
+const MAX_MESSAGE: u64 = i32::MAX as u64;
+
 /// Lost places of a file that have a row each.
 const MAX_DAMAGES: usize = 10_000;
 
@@ -48,6 +56,8 @@ pub struct Query<'a> {
     pub columns: Columns,
     /// Which rows.
     pub filter: Filter<'a>,
+    /// Skip large records that hold nothing asked for: their payloads are not read, and so not checked.
+    pub lazy: bool,
     /// How many threads may work, the calling one included; zero: as many as there are processors.
     pub threads: usize,
     /// Asked now and then by the calling thread: whether to stop with [`ReadError::Interrupted`].
@@ -60,6 +70,7 @@ impl std::fmt::Debug for Query<'_> {
             .field("kind", &self.kind)
             .field("columns", &self.columns)
             .field("filter", &self.filter)
+            .field("lazy", &self.lazy)
             .field("threads", &self.threads)
             .finish_non_exhaustive()
     }
@@ -127,6 +138,8 @@ pub struct Outcome {
     pub files_opened: u64,
     /// How many records were looked into.
     pub records: u64,
+    /// How many records were skipped unchecked.
+    pub skipped: u64,
     /// Where reading ended in each file; `None` where it did not begin or failed.
     pub ends: Vec<Option<u64>>,
 }
@@ -246,6 +259,7 @@ fn division(file: &EventFile, at: u64) -> Option<u64> {
         at_hand: (0, &[]),
         file_len: file.len,
         budget: &mut budget,
+        stop: &mut || false,
     };
     match search.find(at, at.saturating_add(DIVISION_REACH).min(file.len)) {
         Ok(Next::At(offset)) if offset < file.len => Some(offset),
@@ -258,6 +272,7 @@ struct Done<'q> {
     rows: Rows<'q>,
     damages: Vec<Damage>,
     files_opened: u64,
+    skipped: u64,
     /// Where reading each piece ended.
     ends: Vec<Option<u64>>,
 }
@@ -271,20 +286,18 @@ fn read_blocks(
 ) -> Result<Option<Outcome>, ReadError> {
     let stop = AtomicBool::new(false);
     let stop = &stop;
-    let (kind, columns, filter) = (query.kind, query.columns, query.filter);
-    let finish = |done: Done<'_>| {
+    let (kind, columns, filter, lazy) = (query.kind, query.columns, query.filter, query.lazy);
+    let read_block = |block: &[Piece], stop: &mut dyn FnMut() -> bool| {
+        let done = read_block(files, block, Rows::new(kind, columns, filter), lazy, stop);
         let (records, unresolved) = (done.rows.records(), done.rows.is_unresolved());
-        (done.damages, done.files_opened, done.ends, records, unresolved, done.rows.finish())
+        (done.damages, (done.files_opened, records, done.skipped), done.ends, unresolved, done.rows.finish())
     };
+    let read_block = &read_block;
     let done = thread::scope(|scope| {
         let others: Vec<_> = blocks[1..]
             .iter()
             .map(|block| {
-                let work = move || {
-                    finish(read_block(files, block, kind, columns, filter, &mut || {
-                        stop.load(Ordering::Relaxed)
-                    }))
-                };
+                let work = move || read_block(block, &mut || stop.load(Ordering::Relaxed));
                 thread::Builder::new().name("tfruns-read".to_owned()).spawn_scoped(scope, work)
             })
             .collect();
@@ -294,7 +307,7 @@ fn read_blocks(
             }
             stop.load(Ordering::Relaxed)
         };
-        let mut done = vec![finish(read_block(files, &blocks[0], kind, columns, filter, &mut ask))];
+        let mut done = vec![read_block(&blocks[0], &mut ask)];
         for (handle, block) in others.into_iter().zip(&blocks[1..]) {
             match handle {
                 Ok(handle) => {
@@ -305,7 +318,7 @@ fn read_blocks(
                     done.push(handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
                 }
                 // No more threads to be had: the work is done here.
-                Err(_) => done.push(finish(read_block(files, block, kind, columns, filter, &mut ask))),
+                Err(_) => done.push(read_block(block, &mut ask)),
             }
         }
         done
@@ -314,7 +327,7 @@ fn read_blocks(
         return Err(ReadError::Interrupted);
     }
     let mut outcome = Outcome { ends: vec![None; files.len()], ..Outcome::default() };
-    for (block, (damages, files_opened, ends, records, unresolved, (batch, attempts))) in
+    for (block, (damages, (files_opened, records, skipped), ends, unresolved, (batch, attempts))) in
         blocks.iter().zip(done)
     {
         let lands = block.iter().zip(&ends).all(|(piece, &end)| !piece.is_division || piece.end == end);
@@ -329,6 +342,7 @@ fn read_blocks(
         outcome.damages.extend(damages);
         outcome.files_opened += files_opened;
         outcome.records += records;
+        outcome.skipped += skipped;
     }
     Ok(Some(outcome))
 }
@@ -336,17 +350,11 @@ fn read_blocks(
 fn read_block<'q>(
     files: &[EventFile],
     block: &[Piece],
-    kind: Kind,
-    columns: Columns,
-    filter: Filter<'q>,
+    rows: Rows<'q>,
+    lazy: bool,
     stop: &mut dyn FnMut() -> bool,
 ) -> Done<'q> {
-    let mut done = Done {
-        rows: Rows::new(kind, columns, filter),
-        damages: Vec::new(),
-        files_opened: 0,
-        ends: Vec::new(),
-    };
+    let mut done = Done { rows, damages: Vec::new(), files_opened: 0, skipped: 0, ends: Vec::new() };
     let length = |piece: &Piece| piece.end.unwrap_or(files[piece.file].len).saturating_sub(piece.start);
     let mut progress = Progress { read: 0, to_come: block.iter().map(length).sum() };
     let mut window = Vec::new();
@@ -364,7 +372,18 @@ fn read_block<'q>(
             number: u32::try_from(piece.file).unwrap_or(u32::MAX),
         };
         done.rows.begin_file(&place, piece.continues, file.start);
-        let mut scan = FileScan { file, rows: &mut done.rows, damages: Vec::new(), progress, len: file.len };
+        let rows = &mut done.rows;
+        let mut scan = FileScan {
+            file,
+            rows,
+            damages: Vec::new(),
+            progress,
+            len: file.len,
+            lazy,
+            skipped: 0,
+            kept: None,
+            checked: None,
+        };
         match scan.read(piece, std::mem::take(&mut window), stop) {
             Ok((end, used)) => {
                 window = used;
@@ -377,9 +396,10 @@ fn read_block<'q>(
                 done.ends.push(None);
             }
         }
-        let mut damages = scan.damages;
+        let (mut damages, seen) = (std::mem::take(&mut scan.damages), scan.seen());
+        done.skipped += scan.skipped;
         for damage in &mut damages {
-            damage.recovered = done.rows.records() - damage.recovered;
+            damage.recovered = seen - damage.recovered;
         }
         done.damages.append(&mut damages);
         progress.read += length(piece);
@@ -443,6 +463,16 @@ impl Seek for Input {
     }
 }
 
+/// What to do about a record that is not wholly at hand.
+enum Ahead {
+    /// Read it.
+    Read,
+    /// Nothing: it was passed.
+    Skipped,
+    /// Nothing: no record follows.
+    End,
+}
+
 /// One file being read.
 struct FileScan<'a, 'q> {
     file: &'a EventFile,
@@ -450,6 +480,12 @@ struct FileScan<'a, 'q> {
     damages: Vec<Damage>,
     progress: Progress,
     len: u64,
+    lazy: bool,
+    skipped: u64,
+    /// A record that could have been skipped, had there been another behind it.
+    kept: Option<u64>,
+    /// The record that was checked before memory is taken for it.
+    checked: Option<u64>,
 }
 
 impl FileScan<'_, '_> {
@@ -466,6 +502,9 @@ impl FileScan<'_, '_> {
             input.seek(SeekFrom::Start(piece.start))?;
         }
         let mut reader = RecordReader::with_window(input, piece.start, len, window);
+        if self.lazy {
+            reader.read_little();
+        }
         let mut budget = Budget::of_file(len);
         let until = piece.end.unwrap_or(u64::MAX);
         let mut rounds = 0u32;
@@ -478,6 +517,15 @@ impl FileScan<'_, '_> {
             match frame {
                 None => break,
                 Some(frame @ (Frame::Short | Frame::Partial { .. })) if !reader.reaches_beyond(frame) => {
+                    if let Frame::Partial { need } = frame
+                        && need >= MIN_SKIPPED
+                    {
+                        match self.look_ahead(&mut reader, need, &mut budget, stop)? {
+                            Ahead::Read => {}
+                            Ahead::Skipped => continue,
+                            Ahead::End => break,
+                        }
+                    }
                     let read = reader.offset() - piece.start;
                     if !reader.fill()? {
                         break;
@@ -486,19 +534,79 @@ impl FileScan<'_, '_> {
                     self.rows.foresee(before + read, to_come.saturating_sub(read), reader.rest().1);
                 }
                 Some(frame) => {
-                    let offset = reader.offset();
-                    let (input, at_hand) = reader.parts();
-                    let mut search =
-                        Search { input, has_moved: false, at_hand, file_len: len, budget: &mut budget };
-                    let next = search.behind(offset, frame)?;
-                    let has_moved = search.has_moved;
-                    if !self.step_over(&mut reader, offset, frame, next, has_moved)? {
+                    if !self.pass(&mut reader, frame, &mut budget, stop)? {
                         break;
                     }
                 }
             }
         }
         Ok((reader.offset(), reader.into_window()))
+    }
+
+    /// Decides about a record of `need` bytes of which only the beginning is at hand.
+    fn look_ahead(
+        &mut self,
+        reader: &mut RecordReader<Input>,
+        need: u64,
+        budget: &mut Budget,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> io::Result<Ahead> {
+        let offset = reader.offset();
+        let len = need - OVERHEAD as u64;
+        let (bytes, there) = reader.rest();
+        let beginning = &bytes[HEADER_LEN..there];
+        if self.lazy
+            && self.kept != Some(offset)
+            && self.rows.leaves_out(beginning, usize::try_from(len).unwrap_or(usize::MAX))
+        {
+            reader.skip_to(offset + need)?;
+            reader.fill()?;
+            // The length has been verified; that a record stands behind it says that the file is whole there.
+            if !matches!(frame_at(reader.at_hand()), Frame::BadHeader) {
+                self.skipped += 1;
+                return Ok(Ahead::Skipped);
+            }
+            self.kept = Some(offset);
+            reader.go_back(offset)?;
+            return Ok(Ahead::Read);
+        }
+        if need >= MIN_CHECKED_FIRST && self.checked != Some(offset) {
+            self.checked = Some(offset);
+            let mut search = self.search(reader, budget, stop);
+            let is_whole = len <= MAX_MESSAGE && search.is_payload(offset, len)?;
+            reader.go_to(offset, true)?;
+            if !is_whole {
+                let len = usize::try_from(len).unwrap_or(usize::MAX - OVERHEAD);
+                let goes_on = self.pass(reader, Frame::BadPayload { len }, budget, stop)?;
+                return Ok(if goes_on { Ahead::Skipped } else { Ahead::End });
+            }
+        }
+        Ok(Ahead::Read)
+    }
+
+    fn search<'s>(
+        &self,
+        reader: &'s mut RecordReader<Input>,
+        budget: &'s mut Budget,
+        stop: &'s mut dyn FnMut() -> bool,
+    ) -> Search<'s, Input> {
+        let (input, at_hand) = reader.parts();
+        Search { input, has_moved: false, at_hand, file_len: self.len, budget, stop }
+    }
+
+    /// Passes what is no record; `false` if there is nothing to go on with.
+    fn pass(
+        &mut self,
+        reader: &mut RecordReader<Input>,
+        frame: Frame,
+        budget: &mut Budget,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> io::Result<bool> {
+        let offset = reader.offset();
+        let mut search = self.search(reader, budget, stop);
+        let next = search.behind(offset, frame)?;
+        let has_moved = search.has_moved;
+        self.step_over(reader, offset, frame, next, has_moved)
     }
 
     /// Takes the records at hand that begin before `until`; what stopped it, if that was not `until`.
@@ -561,9 +669,14 @@ impl FileScan<'_, '_> {
         }
     }
 
+    /// How many records there were so far, of this file and others.
+    fn seen(&self) -> u64 {
+        self.rows.records() + self.skipped
+    }
+
     /// Notes lost bytes. Until the file's end is reached, `recovered` holds how many records came before them.
     fn lose(&mut self, offset: u64, bytes: u64, reason: Reason) {
-        let recovered = self.rows.records();
+        let recovered = self.seen();
         if self.damages.len() == MAX_DAMAGES {
             let last = self.damages.last_mut().expect("there are many");
             (last.bytes, last.recovered, last.reason) = (last.bytes + bytes, recovered, Reason::Many);

@@ -19,6 +19,9 @@ pub const PADDING: usize = 128;
 /// The window's first size: large enough that system calls don't count, small enough to stay in a core's cache.
 const WINDOW_LEN: usize = 256 << 10;
 
+/// What is read at first behind a record that was skipped: the next one may be skipped as well.
+const SKIP_STEP: usize = 4 << 10;
+
 /// What stands at the beginning of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
@@ -93,6 +96,8 @@ pub struct RecordReader<R> {
     at: usize,
     base: u64,
     file_len: u64,
+    /// How much is read at once.
+    step: usize,
 }
 
 impl<R: Read> RecordReader<R> {
@@ -106,7 +111,7 @@ impl<R: Read> RecordReader<R> {
         if window.len() < WINDOW_LEN + PADDING {
             window.resize(WINDOW_LEN + PADDING, 0);
         }
-        Self { input, window, filled: 0, at: 0, base: offset, file_len }
+        Self { input, window, filled: 0, at: 0, base: offset, file_len, step: usize::MAX }
     }
 
     /// The file's length, as far as known.
@@ -133,6 +138,12 @@ impl<R: Read> RecordReader<R> {
     #[inline]
     pub fn rest(&self) -> (&[u8], usize) {
         (&self.window[self.at..], self.filled - self.at)
+    }
+
+    /// The file's bytes at hand from the current offset on.
+    #[inline]
+    pub fn at_hand(&self) -> &[u8] {
+        &self.window[self.at..self.filled]
     }
 
     /// Steps over `len` bytes at hand.
@@ -165,6 +176,31 @@ impl<R: Read> RecordReader<R> {
         Ok(())
     }
 
+    /// Reads a little at first: what comes may be skipped.
+    pub fn read_little(&mut self) {
+        self.step = SKIP_STEP;
+    }
+
+    /// Goes on at `offset`, behind all that is at hand, without reading what is between. What is read there grows from
+    /// a little, as long as nothing is skipped again.
+    pub fn skip_to(&mut self, offset: u64) -> io::Result<()>
+    where
+        R: Seek,
+    {
+        self.read_little();
+        self.go_to(offset, true)
+    }
+
+    /// Goes back to `offset`, whose bytes are no longer at hand.
+    pub fn go_back(&mut self, offset: u64) -> io::Result<()>
+    where
+        R: Seek,
+    {
+        (self.base, self.at, self.filled, self.step) = (offset, 0, 0, usize::MAX);
+        self.input.seek(SeekFrom::Start(offset))?;
+        Ok(())
+    }
+
     /// Reads more bytes behind those at hand; `false` if there are none for now.
     ///
     /// The window grows only when it is full of one record, whose bytes the file is known to hold.
@@ -181,7 +217,9 @@ impl<R: Read> RecordReader<R> {
         }
         let to_come = self.file_len.saturating_sub(self.base + self.filled as u64);
         let end = (self.window.len() - PADDING)
+            .min(self.filled.saturating_add(self.step))
             .min(self.filled.saturating_add(usize::try_from(to_come).unwrap_or(usize::MAX)));
+        self.step = self.step.saturating_mul(2);
         let mut got = false;
         while self.filled < end {
             match self.input.read(&mut self.window[self.filled..end]) {

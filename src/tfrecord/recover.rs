@@ -6,7 +6,7 @@
 //! as its own frame can be made out.
 //!
 //! A file made for the purpose can hold a right header with a huge length at every place, so the bytes that
-//! searching may run checksums over are bounded ([`Budget`]).
+//! checksums may be run over in vain, and the looks elsewhere into the file, are bounded ([`Budget`]).
 
 #![allow(clippy::cast_possible_truncation)] // a length is compared with the file's before it becomes usize
 #![allow(clippy::missing_panics_doc)] // a header has twelve bytes
@@ -15,24 +15,32 @@ use std::io::{self, Read, Seek, SeekFrom};
 
 use super::read::header_len;
 use super::{Frame, HEADER_LEN, OVERHEAD};
-use crate::masked_crc::{length_crc, mask};
+use crate::masked_crc::{flipped_bit, mask};
 
 /// The bytes searched at a time.
 const CHUNK: usize = 256 << 10;
+/// What a look at bytes that are not at hand costs, in bytes of checksum.
+const LOOK_COST: u64 = 1 << 10;
+/// What every file may spend, however small.
+const LEAST_BUDGET: u64 = 1 << 20;
 
-/// How many bytes all searches in a file may run checksums over: four times the file.
+/// How many bytes of a file checksums may be run over in vain: four times the file.
 #[derive(Clone, Copy, Debug)]
 pub struct Budget(u64);
 
 impl Budget {
     /// The budget of a file.
     pub const fn of_file(len: u64) -> Self {
-        Self(len.saturating_mul(4))
+        Self(len.saturating_mul(4).saturating_add(LEAST_BUDGET))
     }
 
     /// A budget of so many bytes.
     pub const fn of_bytes(bytes: u64) -> Self {
         Self(bytes)
+    }
+
+    fn is_spent(self) -> bool {
+        self.0 == 0
     }
 
     fn take(&mut self, bytes: u64) -> bool {
@@ -54,7 +62,6 @@ pub enum Next {
 }
 
 /// A file, its length, and what may still be spent on searching it.
-#[derive(Debug)]
 pub struct Search<'a, R> {
     /// The file.
     pub input: &'a mut R,
@@ -66,13 +73,31 @@ pub struct Search<'a, R> {
     pub file_len: u64,
     /// What may still be spent.
     pub budget: &'a mut Budget,
+    /// Asked now and then: whether to end the search.
+    pub stop: &'a mut dyn FnMut() -> bool,
+}
+
+impl<R: std::fmt::Debug> std::fmt::Debug for Search<'_, R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Search")
+            .field("input", &self.input)
+            .field("file_len", &self.file_len)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a, R: Read + Seek> Search<'a, R> {
     /// Where reading goes on behind `frame` at `offset`, which is no record.
     pub fn behind(&mut self, offset: u64, frame: Frame) -> io::Result<Next> {
+        if self.budget.is_spent() {
+            return Ok(Next::GaveUp);
+        }
         match frame {
             Frame::BadPayload { len } => {
+                // Its checksum was run in vain; among records that verify, many such would cost a file's length each.
+                if !self.budget.take(len as u64) {
+                    return Ok(Next::GaveUp);
+                }
                 let end = offset + (len + OVERHEAD) as u64;
                 if self.may_follow(end)? {
                     Ok(Next::At(end))
@@ -103,18 +128,13 @@ impl<'a, R: Read + Seek> Search<'a, R> {
         if end <= self.file_len && self.may_follow(end)? && self.is_payload(offset, len)? {
             return Ok(Some(end));
         }
-        for bit in 0..64 {
-            let len = len ^ 1 << bit;
-            if len < self.file_len && length_crc(len) == crc {
-                let end = offset + OVERHEAD as u64 + len;
-                return Ok((end <= self.file_len && self.may_follow(end)?).then_some(end));
-            }
-        }
-        Ok(None)
+        let Some(bit) = flipped_bit(len, crc) else { return Ok(None) };
+        let end = offset.saturating_add(OVERHEAD as u64).saturating_add(len ^ 1 << bit);
+        Ok((end <= self.file_len && self.may_follow(end)?).then_some(end))
     }
 
     /// Whether a record, the end of the file or its unwritten tail stands at `offset`.
-    fn may_follow(&mut self, offset: u64) -> io::Result<bool> {
+    pub fn may_follow(&mut self, offset: u64) -> io::Result<bool> {
         let mut header = [0; HEADER_LEN];
         let got = self.read_at(offset, &mut header)?;
         Ok(got < HEADER_LEN || header == [0; HEADER_LEN] || header_len(&header).is_some())
@@ -124,7 +144,12 @@ impl<'a, R: Read + Seek> Search<'a, R> {
     pub fn find(&mut self, from: u64, until: u64) -> io::Result<Next> {
         let mut chunk = Vec::new();
         let mut base = from;
+        let mut rounds = 0u32;
         loop {
+            rounds += 1;
+            if rounds.is_multiple_of(16) && (self.stop)() {
+                return Ok(Next::Nothing);
+            }
             let at_hand = self.at_hand_from(base);
             let bytes = if at_hand.len() < HEADER_LEN {
                 chunk.resize(CHUNK, 0);
@@ -170,7 +195,7 @@ impl<'a, R: Read + Seek> Search<'a, R> {
     }
 
     /// Whether `len` bytes behind the header at `offset` have the checksum that follows them.
-    fn is_payload(&mut self, offset: u64, len: u64) -> io::Result<bool> {
+    pub fn is_payload(&mut self, offset: u64, len: u64) -> io::Result<bool> {
         let reach = offset.saturating_add(OVERHEAD as u64).saturating_add(len);
         if reach > self.file_len || !self.budget.take(len) {
             return Ok(false);
@@ -184,7 +209,12 @@ impl<'a, R: Read + Seek> Search<'a, R> {
         let mut crc = 0;
         let mut chunk = vec![0; CHUNK.min(len as usize)];
         let mut left = len;
+        let mut rounds = 0u32;
         while left > 0 {
+            rounds += 1;
+            if rounds.is_multiple_of(16) && (self.stop)() {
+                return Ok(false);
+            }
             let part = chunk.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             self.input.read_exact(&mut chunk[..part])?;
             crc = crc32c::crc32c_append(crc, &chunk[..part]);
@@ -216,6 +246,7 @@ impl<'a, R: Read + Seek> Search<'a, R> {
             return Ok(want);
         }
         self.has_moved = true;
+        self.budget.take(LOOK_COST);
         self.input.seek(SeekFrom::Start(offset))?;
         let mut got = 0;
         while got < want {
@@ -235,6 +266,7 @@ mod tests {
     use std::io::Cursor;
 
     use super::*;
+    use crate::masked_crc::length_crc;
     use crate::tfrecord::append_record;
     use crate::tfrecord::read::frame_at;
 
@@ -254,8 +286,14 @@ mod tests {
         let mut budget = Budget::of_file(file_len);
         let at_hand = (0, &bytes[..bytes.len() / 2]);
         let mut input = Cursor::new(bytes);
-        let mut search =
-            Search { input: &mut input, has_moved: false, at_hand, file_len, budget: &mut budget };
+        let mut search = Search {
+            input: &mut input,
+            has_moved: false,
+            at_hand,
+            file_len,
+            budget: &mut budget,
+            stop: &mut || false,
+        };
         search.behind(offset, frame_at(&bytes[offset as usize..])).unwrap()
     }
 
@@ -285,10 +323,30 @@ mod tests {
     fn headers_with_huge_lengths_use_up_the_budget() {
         let mut bytes = vec![1];
         let len: u64 = 1 << 20;
-        while bytes.len() < 1 << 21 {
+        while bytes.len() < 1 << 22 {
             bytes.extend_from_slice(&len.to_le_bytes());
             bytes.extend_from_slice(&length_crc(len).to_le_bytes());
         }
         assert_eq!(behind(&bytes, 0), Next::GaveUp);
+    }
+
+    #[test]
+    fn a_search_ends_when_asked() {
+        let bytes = vec![0xff; 32 * CHUNK];
+        let mut asked = 0;
+        let mut budget = Budget::of_file(bytes.len() as u64);
+        let mut search = Search {
+            input: &mut Cursor::new(&bytes),
+            has_moved: false,
+            at_hand: (0, &[]),
+            file_len: bytes.len() as u64,
+            budget: &mut budget,
+            stop: &mut || {
+                asked += 1;
+                true
+            },
+        };
+        assert_eq!(search.find(0, u64::MAX).unwrap(), Next::Nothing);
+        assert_eq!(asked, 1);
     }
 }

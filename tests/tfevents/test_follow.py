@@ -1,4 +1,5 @@
 import asyncio
+import os
 import threading
 import time
 
@@ -204,3 +205,30 @@ def test_an_idle_follow_ends(tmp_path):
     assert list(tfr.follow(tmp_path, idle_secs=0)) == []
     with pytest.raises(LogdirNotFoundError):
         tfr.follow(tmp_path / "missing")
+
+
+def test_nothing_new_is_found_without_listing_again(tmp_path):
+    path = write_file(tmp_path / "a", [version(), scalar("x", 1, 1)])
+    for directory in (tmp_path / "a", tmp_path):
+        os.utime(directory, (0, 0))  # long ago: a directory that has just changed is listed again
+    connection = tfr.events_logdir(tmp_path)
+    assert steps(connection.collect(type="scalar")) == [1]
+    for _ in range(3):
+        assert connection.collect(type="scalar").is_empty()
+    append(path, scalar("x", 2, 2))
+    assert steps(connection.collect(type="scalar")) == [2]
+    write_file(tmp_path / "a" / "b", [version(), scalar("x", 3, 3)])
+    assert steps(connection.collect(type="scalar")) == [3]
+    (tmp_path / "c").symlink_to(tmp_path / "a", target_is_directory=True)
+    assert sorted(steps(connection.collect(type="scalar"))) == [1, 2, 3]
+    assert connection.collect(type="scalar").is_empty()
+
+
+def test_a_pattern_may_match_more_later(tmp_path):
+    write_file(tmp_path / "a" / "logs", [version(), scalar("x", 1, 1)])
+    connection = tfr.events_logdir(tmp_path / "*" / "logs")
+    assert steps(connection.collect(type="scalar")) == [1]
+    write_file(tmp_path / "b" / "logs", [version(), scalar("x", 2, 2)])
+    frame = connection.collect(type="scalar")
+    assert steps(frame) == [2]
+    assert frame.schema == tfr.collect_events(tmp_path, type="scalar").schema

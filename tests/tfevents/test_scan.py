@@ -1,3 +1,4 @@
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -127,6 +128,49 @@ def test_a_few_rows_are_not_all_rows(logdir, counters, engine):
     assert counters["rows"] == 5
     first = tfr.scan_events(logdir).filter(pl.col("tag") == "acc").head(3).collect(engine=engine)
     assert first["step"].to_list() == [0, 1, 2]
+
+
+KINDS = ("histogram", "text", "image", "audio", "tensor", "hparams")
+
+
+@pytest.fixture(scope="module")
+def kinds_logdir(tmp_path_factory):
+    root = tmp_path_factory.mktemp("kinds")
+    for run in ("a", "b"):
+        with tfr.with_logdir(root / run):
+            for step in range(3):
+                tfr.log_event(
+                    step=step,
+                    loss=step / 2,
+                    weights=tfr.summary_histogram(np.arange(10.0)),
+                    note=f"step {step}",
+                    picture=tfr.summary_image(np.zeros((1, 2, 3, 1), np.uint8)),
+                    sound=tfr.summary_audio(np.zeros((1, 8, 1), np.float32), sample_rate=8000),
+                    matrix=tfr.summary_tensor(np.eye(2)),
+                )
+            tfr.log_hparams({"lr": 0.1})
+    tfr.flush()
+    return root
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_values_of_a_kind_are_scanned(kinds_logdir, counters, kind, engine):
+    lazy = tfr.scan_events(kinds_logdir, kind)
+    whole = tfr.collect_events(kinds_logdir, type=kind)
+    assert whole.height >= 2
+    assert lazy.collect_schema() == whole.schema
+    assert lazy.collect(engine=engine).equals(whole)
+    counters["files_opened"] = 0
+    one = lazy.filter(pl.col("run") == "a").collect(engine=engine)
+    assert one.equals(whole.filter(pl.col("run") == "a"))
+    assert counters["files_opened"] == 1
+    last = whole.columns[-1]
+    assert lazy.select(last, "step").collect(engine=engine).equals(whole.select(last, "step"))
+    assert lazy.select("tag", "step").collect(engine=engine).equals(whole.select("tag", "step"))
+    late = lazy.filter(pl.col("step") > 0).select("run", last).collect(engine=engine)
+    assert late.equals(whole.filter(pl.col("step") > 0).select("run", last))
+    assert lazy.head(1).collect(engine=engine).equals(whole.head(1))
 
 
 def test_files_and_sizes_are_those_of_the_call(tmp_path):

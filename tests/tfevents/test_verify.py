@@ -1,4 +1,8 @@
+import signal
 import struct
+import subprocess
+import sys
+import time
 import warnings
 
 import pytest
@@ -179,3 +183,106 @@ def test_a_file_that_cannot_be_read_hides_no_other(tmp_path):
     (tmp_path / "b" / "events.out.tfevents.1").write_bytes(b"no event file at all, but long enough to be one")
     with pytest.warns(CorruptRecordWarning, match="header checksum"):
         assert steps(tmp_path) == [("x", 0)]
+
+
+HALF = 1 << 20
+
+
+def header(length):
+    packed = struct.pack("<Q", length)
+    return packed + struct.pack("<I", masked_crc32c(packed))
+
+
+@pytest.mark.parametrize(
+    ("part", "reasons"),
+    [
+        (header(HALF), {"search given up"}),
+        (header(HALF) + record(b"\x10\x01"), {"payload checksum", "search given up"}),
+        (struct.pack("<QI", HALF, 12345) + record(b"\x10\x01"), {"header checksum", "search given up"}),
+        (header(1 << 40) + record(b"\x10\x01"), {"length beyond the end", "many places"}),
+        (header(HALF >> 4) + record(b"\x10\x01"), {"payload checksum", "search given up"}),
+    ],
+    ids=["headers", "between records", "bad headers", "beyond the end", "shorter"],
+)
+def test_headers_that_lead_nowhere_cost_little(tmp_path, part, reasons):
+    content = part * (2 * HALF // len(part))
+    path = write_bytes(tmp_path, content)
+    report = tfr.verify_events(path)
+    assert set(report["reason"]) == reasons
+    assert report["bytes"].sum() + 18 * report["recovered"].max() == len(content)
+    assert tfr.collect_events(path, on_corrupt="skip").height <= len(content) // len(part)
+
+
+def test_a_length_that_only_a_sparse_file_has_takes_no_memory(tmp_path):
+    path = write_bytes(tmp_path, RECORDS[0] + header(1 << 40))
+    with path.open("r+b") as file:
+        file.truncate(STARTS[1] + 16 + (1 << 40))
+    assert tfr.verify_events(path).select("offset", "bytes", "reason").rows() == [
+        (STARTS[1], 16 + (1 << 40), "payload checksum")
+    ]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
+def test_a_long_search_can_be_interrupted(tmp_path):
+    path = write_bytes(tmp_path, b"no record, and nothing behind it")
+    with path.open("r+b") as file:
+        file.truncate(1 << 40)
+    script = "import sys, tfruns_rs as tfr; print('.', flush=True); tfr.verify_events(sys.argv[1])"
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as reader:
+        reader.stdout.read(1)
+        time.sleep(0.3)
+        reader.send_signal(signal.SIGINT)
+        _, complaint = reader.communicate(timeout=30)
+    assert b"KeyboardInterrupt" in complaint
+
+
+def blob_file(directory):
+    image = summary_pb2.Summary.Image(height=1, width=1, encoded_image_string=bytes(100_000))
+    events = [version()]
+    for i in range(5):
+        events += [event(Value(tag="image", image=image), step=i), scalar("loss", i, i)]
+    return write_bytes(directory, b"".join(records(events))), records(events)
+
+
+def test_lazily_blobs_are_passed_over_and_not_verified(tmp_path):
+    path, parts = blob_file(tmp_path)
+    whole = tfr.collect_events(path, type="scalar")
+    assert whole.height == 5
+    assert tfr.collect_events(path, type="scalar", checksums="lazy").equals(whole)
+    assert tfr.scan_events(path, checksums="lazy").collect().equals(whole)
+    assert tfr.events_logdir(path).collect(type="scalar", checksums="lazy").equals(whole)
+    images = tfr.collect_events(path, type="image", tag="image", checksums="lazy")
+    assert images.equals(tfr.collect_events(path, type="image"))
+    damaged = bytearray(b"".join(parts))
+    damaged[len(parts[0]) + 50_000] ^= 1
+    path.write_bytes(damaged)
+    assert tfr.verify_events(path).height == 1
+    with pytest.raises(CorruptRecordError):
+        tfr.collect_events(path, type="scalar", on_corrupt="raise")
+    assert tfr.collect_events(path, type="scalar", checksums="lazy", on_corrupt="raise").equals(whole)
+    with pytest.raises(CorruptRecordError):  # an image is read where it is asked for
+        tfr.collect_events(path, type="image", checksums="lazy", on_corrupt="raise")
+    with pytest.raises(ValueError, match="`checksums` must be one of"):
+        tfr.collect_events(path, checksums="none")
+
+
+@pytest.mark.parametrize("at", [0, 8])
+def test_lazily_a_blob_before_a_bad_header_is_verified(tmp_path, at):
+    path, parts = blob_file(tmp_path)
+    damaged = bytearray(b"".join(parts))
+    damaged[len(parts[0]) + len(parts[1]) + at] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(CorruptRecordError, match=r"header checksum.*8 records read behind") as raised:
+        tfr.collect_events(path, type="scalar", checksums="lazy", on_corrupt="raise")
+    assert raised.value.offset == len(parts[0]) + len(parts[1])
+    frame = tfr.collect_events(path, type="scalar", checksums="lazy", on_corrupt="skip")
+    assert frame["step"].to_list() == [1, 2, 3, 4]
+
+
+def test_lazily_a_cut_blob_is_not_there_yet(tmp_path):
+    path, parts = blob_file(tmp_path)
+    path.write_bytes(b"".join(parts[:-2]) + parts[-2][:70_000])
+    frame = tfr.collect_events(path, type="scalar", checksums="lazy", on_corrupt="raise")
+    assert frame["step"].to_list() == [0, 1, 2, 3]

@@ -25,7 +25,7 @@ mod _core {
     #[pymodule_export]
     use crate::metrics_table::close_parquet;
     #[pymodule_export]
-    use crate::reader::{EventFiles, ReadReport, list_event_files, read_events};
+    use crate::reader::{EventFiles, EventListing, ReadReport, list_event_files, read_events};
     #[pymodule_export]
     use crate::runs::{
         Heartbeat, Snapshot, copy_files, copy_tree, forget_runs, judge_beat, move_tree, pack_source,

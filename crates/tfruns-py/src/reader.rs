@@ -1,12 +1,12 @@
 //! Reading event files, as Python sees it.
 
 use std::ffi::{OsStr, OsString};
-use std::path::PathBuf;
-use std::sync::Mutex;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use tfruns_rs::frame::{Columns, Filter, Kind, Without, schema};
-use tfruns_rs::logdir::{self, EventFile, Query, ReadError, Reason};
+use tfruns_rs::logdir::{self, EventFile, Listing, Query, ReadError, Reason};
 
 use crate::arrow::ArrowStream;
 use crate::errors::{error, os_error};
@@ -79,12 +79,48 @@ pub fn list_event_files(py: Python<'_>, logdirs: Vec<PathBuf>, fold: bool) -> Py
         }
         Ok(files)
     });
-    files.map(|files| EventFiles { files }).map_err(|(logdir, problem)| match problem.kind() {
+    files.map(|files| EventFiles { files }).map_err(|(logdir, problem)| no_logdir(py, logdir, &problem))
+}
+
+fn no_logdir(py: Python<'_>, logdir: &Path, problem: &std::io::Error) -> PyErr {
+    match problem.kind() {
         std::io::ErrorKind::NotFound => {
             error(py, "LogdirNotFoundError", format!("there is no log directory {}", logdir.display()))
         }
-        _ => os_error(&problem, logdir),
-    })
+        _ => os_error(problem, logdir),
+    }
+}
+
+/// The event files of several logdirs, asked for again and again.
+#[pyclass(frozen, module = "tfruns_rs._core")]
+pub struct EventListing {
+    state: Mutex<(Listing, Option<Py<EventFiles>>)>,
+}
+
+#[pymethods]
+impl EventListing {
+    #[new]
+    fn new(logdirs: Vec<PathBuf>, fold: bool) -> Self {
+        Self { state: Mutex::new((Listing::new(logdirs, fold), None)) }
+    }
+
+    /// The files there are now: the same object as before if nothing has changed.
+    fn refresh(&self, py: Python<'_>) -> PyResult<Py<EventFiles>> {
+        // Whoever waits for the lock does not hold the GIL, so whoever holds the lock may wait for it.
+        let refreshed = py.detach(|| {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let (listing, known) = &mut *state;
+            let changed = listing.refresh()?;
+            Ok(Python::attach(|py| match known {
+                Some(known) if !changed => Ok(known.clone_ref(py)),
+                _ => {
+                    let files = Py::new(py, EventFiles { files: listing.files().to_vec() })?;
+                    Ok(known.insert(files).clone_ref(py))
+                }
+            }))
+        });
+        refreshed.unwrap_or_else(|(logdir, problem): (PathBuf, _)| Err(no_logdir(py, &logdir, &problem)))
+    }
 }
 
 /// A lost part of a file: path, offset, bytes, reason, records recovered behind it, errno.
@@ -99,6 +135,7 @@ pub struct ReadReport {
     attempts: Vec<Vec<(String, f64, f64)>>,
     files_opened: u64,
     records: u64,
+    skipped: u64,
     /// Where reading ended in each file.
     ends: Vec<Option<u64>>,
 }
@@ -136,7 +173,7 @@ fn columns_of(names: &[String], without: &[String]) -> Columns {
 
 /// Reads event files into a frame. `tag_filter` is called once for each tag name.
 #[pyfunction]
-#[pyo3(signature = (files, kind, columns, *, without = None, tag_filter = None, steps = None, wall_time = None, limit = None, threads = 0))]
+#[pyo3(signature = (files, kind, columns, *, without = None, tag_filter = None, steps = None, wall_time = None, limit = None, lazy = false, threads = 0))]
 #[allow(clippy::too_many_arguments)] // keyword-only in Python
 pub fn read_events(
     py: Python<'_>,
@@ -148,6 +185,7 @@ pub fn read_events(
     steps: Option<Vec<(i64, i64)>>,
     wall_time: Option<(f64, f64)>,
     limit: Option<u64>,
+    lazy: bool,
     threads: usize,
 ) -> PyResult<(ArrowStream, ReadReport)> {
     let kind = kind_of(kind)?;
@@ -156,7 +194,7 @@ pub fn read_events(
     columns.summary &= kind == Kind::Scalar;
     let raised: Mutex<Option<PyErr>> = Mutex::new(None);
     let keep = |error: PyErr| {
-        raised.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get_or_insert(error);
+        raised.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
     };
     let outcome = py.detach(|| {
         let tag = |tag: &str| {
@@ -169,9 +207,9 @@ pub fn read_events(
         let interrupted = || Python::attach(|py| py.check_signals().map_err(keep).is_err());
         let filter =
             Filter { tag: tag_filter.is_some().then_some(&tag), steps: steps.as_deref(), wall_time, limit };
-        logdir::read(&files.files, &Query { kind, columns, filter, threads, interrupted: &interrupted })
+        logdir::read(&files.files, &Query { kind, columns, filter, lazy, threads, interrupted: &interrupted })
     });
-    if let Some(raised) = raised.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner) {
+    if let Some(raised) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {
         return Err(raised);
     }
     let outcome =
@@ -195,6 +233,7 @@ pub fn read_events(
         attempts: outcome.attempts.into_iter().map(attempts).collect(),
         files_opened: outcome.files_opened,
         records: outcome.records,
+        skipped: outcome.skipped,
         ends: outcome.ends,
     };
     Ok((ArrowStream::new(schema(kind, columns), outcome.batches), report))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from tfruns_rs.tfevents._kinds import ValueKind
-    from tfruns_rs.tfevents._read import Kind, Logdirs, Names, OnCorrupt, Steps
+    from tfruns_rs.tfevents._read import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps
 
 _EVENTS_AT_A_TIME = 1000
 
@@ -60,16 +60,30 @@ class EventsLogdir:
 
     def __init__(self, logdir: Logdirs | None = None) -> None:
         self._logdirs = resolve_logdirs(logdir)
+        self._logdir = self._logdirs if logdir is None else logdir
+        self._has_several = len(self._logdirs) > 1
+        self._listings: dict[bool, _core.EventListing] = {}
         self._positions: dict[str, dict[str, _Position]] = {}
+        self._finished: dict[str, _core.EventFiles] = {}
         self.changes: list[FileChange] = []
         self._events: Iterator[dict[str, Any]] = iter(())
         self._is_closed = False
-        _core.list_event_files(self._logdirs, fold=False)
+        self._list(fold=False)
 
     @property
     def files(self) -> list[str]:
         """The event files there are now, in the order in which they are read."""
-        return _core.list_event_files(self._logdirs, fold=False).paths
+        return self._list(fold=False).paths
+
+    def _list(self, *, fold: bool) -> _core.EventFiles:
+        """The files there are now; the same object as before if nothing has changed."""
+        logdirs = resolve_logdirs(self._logdir)  # a pattern may match more than it did
+        if logdirs != self._logdirs:
+            self._logdirs = logdirs
+            self._listings.clear()
+        if fold not in self._listings:
+            self._listings[fold] = _core.EventListing(logdirs, fold)
+        return self._listings[fold].refresh()
 
     def __repr__(self) -> str:
         return f"<EventsLogdir: {', '.join(self._logdirs)}{', closed' if self._is_closed else ''}>"
@@ -105,6 +119,7 @@ class EventsLogdir:
         step: Steps | None = None,
         columns: Sequence[str] = (),
         on_corrupt: OnCorrupt = "warn",
+        checksums: Checksums = "all",
     ) -> pl.DataFrame:
         """Collects what is new, in the form of `collect_events`; its arguments mean the same.
 
@@ -116,11 +131,20 @@ class EventsLogdir:
         """
         check_choice("type", type, (*KINDS, *VALUE_KINDS))
         check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+        check_choice("checksums", checksums, ("all", "lazy"))
         if n is not None and n <= 0:
             raise ValueError("`n` must be positive or None")
         question = repr((type, run, tag, step, columns))
         return self._collect(
-            question, n, type, run=run, tag=tag, step=step, columns=columns, on_corrupt=on_corrupt
+            question,
+            n,
+            type,
+            run=run,
+            tag=tag,
+            step=step,
+            columns=columns,
+            on_corrupt=on_corrupt,
+            checksums=checksums,
         )
 
     def _collect(
@@ -134,6 +158,7 @@ class EventsLogdir:
         step: Steps | None = None,
         columns: Sequence[str] = (),
         on_corrupt: OnCorrupt = "warn",
+        checksums: Checksums = "all",
     ) -> pl.DataFrame:
         """Collects what is new to a question."""
         import polars as pl
@@ -141,12 +166,14 @@ class EventsLogdir:
         if self._is_closed:
             raise ValueError("the connection is closed; events_logdir() makes another")
         flush_own_writers()
-        wanted = check_columns(columns, several=len(self._logdirs) > 1)
+        wanted = check_columns(columns, several=self._has_several)
         kind = type if type in VALUE_KINDS else None
         positions = self._positions.setdefault(question, {})
-        files = _core.list_event_files(self._logdirs, "source" in wanted)
+        files = self._list(fold="source" in wanted)
         takes = None if run is None else name_filter(run)
-        starts = self._starts(files, positions, takes)
+        starts = [] if self._finished.get(question) is files else self._starts(files, positions, takes)
+        if not starts:
+            self._finished[question] = files
         files = files.resume(starts)
         stream, report = _core.read_events(
             files,
@@ -155,6 +182,7 @@ class EventsLogdir:
             tag_filter=None if tag is None else name_filter(tag),
             steps=None if step is None else step_ranges(step),
             limit=None if kind else n,
+            lazy=checksums == "lazy",
         )
         before = dict(positions)
         for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):

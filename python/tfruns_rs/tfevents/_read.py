@@ -29,6 +29,7 @@ Kind: TypeAlias = Literal["any", "summary", "scalar"]
 KINDS: tuple[Kind, ...] = ("any", "summary", "scalar")
 Restarts: TypeAlias = Literal["keep", "last"]
 OnCorrupt: TypeAlias = Literal["warn", "raise", "skip"]
+Checksums: TypeAlias = Literal["all", "lazy"]
 
 EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
 _MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
@@ -45,6 +46,7 @@ def collect_events(
     columns: Sequence[str] = (),
     on_corrupt: OnCorrupt = "warn",
     restarts: Restarts = "keep",
+    checksums: Checksums = "all",
     categorical: bool = False,
 ) -> pl.DataFrame:
     """Collects all events of a logdir in a frame.
@@ -69,6 +71,11 @@ def collect_events(
             started after the other's last event, so that writers at the same time keep their points. Files
             of tfruns_rs say whose attempt they are; of others each file, and each session start in it, is
             one.
+        checksums: Whether to verify `"all"` records, or `"lazy"` only those that are read: a record of 16 KiB
+            and more that begins as an image, a sound, a histogram, a tensor or a graph where scalars are
+            asked for, or with a tag that is not, is then passed over by the length in its header. That header
+            and the one behind it are verified; the bytes between are neither read nor verified, and damage in
+            them is not reported. `type="any"` reads all records.
         categorical: Whether run and tag are categorical columns instead of strings.
 
     Returns:
@@ -98,6 +105,7 @@ def collect_events(
     check_choice("type", type, (*KINDS, *VALUE_KINDS))
     check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
     check_choice("restarts", restarts, ("keep", "last"))
+    check_choice("checksums", checksums, ("all", "lazy"))
     if restarts == "last" and type == "any":
         raise ValueError('`restarts="last"` chooses among values, so `type="any"` has no use for it')
     if n is not None and n <= 0:
@@ -114,6 +122,7 @@ def collect_events(
             step=step,
             columns=columns,
             on_corrupt=on_corrupt,
+            checksums=checksums,
         )
         return _with_categories(frame) if categorical else frame
     logdirs = resolve_logdirs(logdir)
@@ -133,12 +142,13 @@ def collect_events(
         tag_filter=None if tag is None else name_filter(tag),
         steps=None if step is None else step_ranges(step),
         limit=n if kind is None else None,
+        lazy=checksums == "lazy",
     )
     tell_losses(report, on_corrupt)
     frame = pl.DataFrame(stream)
     if len(runs) == 1:
         # Polars keeps a constant once; as a column of views it would take sixteen bytes a row.
-        frame = frame.with_columns(run=pl.lit(next(iter(runs)))).select("run", pl.exclude("run"))
+        frame = frame.select(pl.lit(next(iter(runs))).alias("run"), pl.all())
     if restarts == "last":
         frame = _last_attempts(frame, report.attempts[0] if report.attempts else [])
         frame = frame.drop(set(asked) - set(wanted))

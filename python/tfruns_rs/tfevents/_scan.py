@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents import _pushdown
+from tfruns_rs.tfevents._kinds import VALUE_KINDS, events_of_kind, kind_frame
 from tfruns_rs.tfevents._read import (
+    KINDS,
     check_choice,
     check_columns,
     name_filter,
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tfruns_rs.tfevents._read import Kind, Logdirs, Names, OnCorrupt, Steps
+    from tfruns_rs.tfevents._kinds import ValueKind
+    from tfruns_rs.tfevents._read import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps
 
 # Bytes of event files read for a batch: little at first, for queries that want a few rows.
 _FIRST_BATCH_BYTES = 32 << 20
@@ -35,13 +38,14 @@ counters = {"files_opened": 0, "records": 0, "rows": 0}
 
 def scan_events(
     logdir: Logdirs | None = None,
-    type: Kind = "scalar",  # noqa: A002 - as collect_events
+    type: Kind | ValueKind = "scalar",  # noqa: A002 - as collect_events
     *,
     run: Names | None = None,
     tag: Names | None = None,
     step: Steps | None = None,
     columns: Sequence[str] = (),
     on_corrupt: OnCorrupt = "warn",
+    checksums: Checksums = "all",
 ) -> pl.LazyFrame:
     """A logdir's events as a lazy frame.
 
@@ -59,6 +63,7 @@ def scan_events(
         step: The steps to read, as in `collect_events`.
         columns: Further columns, as in `collect_events`.
         on_corrupt: What to do about damaged records, as in `collect_events`.
+        checksums: Which records to verify, as in `collect_events`.
 
     Returns:
         A lazy frame with the schema of `collect_events` for the same `type` and `columns`.
@@ -71,8 +76,9 @@ def scan_events(
     """
     from polars.io.plugins import register_io_source
 
-    check_choice("type", type, ("any", "summary", "scalar"))
+    check_choice("type", type, (*KINDS, *VALUE_KINDS))
     check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
+    check_choice("checksums", checksums, ("all", "lazy"))
     logdirs = resolve_logdirs(logdir)
     wanted = check_columns(columns, several=len(logdirs) > 1)
     files = _core.list_event_files(logdirs, "source" in wanted)
@@ -86,6 +92,7 @@ def scan_events(
             steps=None if step is None else step_ranges(step),
         ),
         on_corrupt,
+        lazy=checksums == "lazy",
     )
     return register_io_source(scan.batches, schema=scan.schema)
 
@@ -96,19 +103,25 @@ class _Scan:
     def __init__(
         self,
         files: _core.EventFiles,
-        kind: Kind,
+        kind: Kind | ValueKind,
         columns: list[str],
         bounds: _pushdown.Bounds,
         on_corrupt: OnCorrupt,
+        *,
+        lazy: bool,
     ) -> None:
         import polars as pl
 
         self._files = files
-        self._kind: Kind = kind
+        self._kind = kind
+        self._value_kind: ValueKind | None = None if kind in KINDS else cast("ValueKind", kind)
+        self._read_as = "summary" if self._value_kind else kind
         self._columns = columns
         self._bounds = bounds
         self._on_corrupt: OnCorrupt = on_corrupt
-        self.schema = pl.DataFrame(_core.read_events(files.select([]), kind, columns)[0]).schema
+        self._lazy = lazy
+        nothing = pl.DataFrame(_core.read_events(files.select([]), self._read_as, columns)[0])
+        self.schema = (kind_frame(nothing, self._value_kind, columns) if self._value_kind else nothing).schema
 
     def batches(
         self,
@@ -124,18 +137,27 @@ class _Scan:
             needed.update(predicate.meta.root_names())
             bounds = bounds & _pushdown.bounds_of(predicate)
         extra = [name for name in self._columns if name in needed]
-        without = [name for name in OMITTABLE if name not in needed and name not in extra]
-        limit = n_rows if predicate is None else None
+        if self._value_kind:
+            without = ["value"]
+        else:
+            without = [name for name in OMITTABLE if name not in needed and name not in extra]
+        limit = n_rows if predicate is None and not self._value_kind else None
         left = n_rows
         for part in self._parts(bounds):
             if left is not None and left <= 0:
                 return
             frame, end = self._read(part, extra, without, bounds, limit)
+            if self._value_kind:
+                frame, _ = events_of_kind(frame, self._value_kind, None)
+                if not needed.issubset(frame.columns):
+                    frame = kind_frame(frame, self._value_kind, extra)
             if predicate is not None:
                 frame = frame.filter(predicate)
-            if with_columns is not None:
+            if with_columns is not None or self._value_kind:
                 # In the schema's order, which is the one that every version of Polars takes.
-                frame = frame.select(name for name in self.schema if name in with_columns)
+                frame = frame.select(
+                    name for name in self.schema if with_columns is None or name in with_columns
+                )
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height
@@ -149,13 +171,14 @@ class _Scan:
 
         stream, report = _core.read_events(
             part.files,
-            self._kind,
+            self._read_as,
             extra,
             without=without,
             tag_filter=bounds.tag,
             steps=bounds.steps,
             wall_time=bounds.wall_time,
             limit=limit,
+            lazy=self._lazy,
         )
         counters["files_opened"] += report.files_opened
         counters["records"] += report.records

@@ -10,8 +10,10 @@
 //! | `wire` | the fields of any message |
 //! | `event` | events, their values and what is said of tags |
 //! | `tensor` | tensors and images |
+//! | `glance` | what the beginning of a large event says of the rest |
 
 mod event;
+mod glance;
 mod tensor;
 #[cfg(test)]
 mod tests;
@@ -20,6 +22,7 @@ mod wire;
 pub use event::{
     Content, Event, Metadata, Value, What, audio_bytes, is_session_start, normalise, scalar_value, values,
 };
+pub use glance::{Glance, Rest};
 pub use tensor::{DType, Image, Tensor};
 pub use wire::{Fields, Wire, fields};
 

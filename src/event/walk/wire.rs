@@ -91,7 +91,8 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
-    fn key(&mut self) -> Result<(u32, u32)> {
+    /// Takes a field's key: its number and wire type.
+    pub fn key(&mut self) -> Result<(u32, u32)> {
         let key = u32::try_from(self.varint()?).map_err(|_| WalkError::WireType)?;
         if key < 8 { Err(WalkError::WireType) } else { Ok((key >> 3, key & 7)) }
     }
