@@ -55,6 +55,7 @@ __all__ = [
     "read_events",
     "read_run",
     "read_run_metrics",
+    "run_files_opened",
     "scan_runs",
     "summary_cell",
     "unique_run_dir",
@@ -395,6 +396,7 @@ class Heartbeat:
 
 def forget_runs() -> None: ...
 def judge_beat(path: str | os.PathLike[str]) -> Literal["live", "overdue", "dead"] | None: ...
+def run_files_opened() -> int: ...
 def pack_source(
     archive: str | os.PathLike[str], files: list[tuple[str, str]], max_bytes: int
 ) -> list[tuple[str, str]]: ...

@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::Range;
 
 pub use system::Dir;
 
@@ -41,12 +42,71 @@ pub struct Stamp {
     pub inode: u64,
 }
 
+/// The entries of a directory whose names are UTF-8, in one text that the next directory uses again.
+#[derive(Debug, Default)]
+pub struct Names {
+    text: String,
+    entries: Vec<(Range<usize>, Kind)>,
+    /// How many names are not UTF-8.
+    pub foreign: usize,
+}
+
+impl Names {
+    /// Names and kinds.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, Kind)> {
+        self.entries.iter().map(|(range, kind)| (&self.text[range.clone()], *kind))
+    }
+
+    /// What stands under a name.
+    pub fn find(&self, name: &str) -> Option<Kind> {
+        self.iter().find_map(|(held, kind)| (held == name).then_some(kind))
+    }
+
+    /// By name.
+    pub fn sort(&mut self) {
+        let text = &self.text;
+        self.entries.sort_unstable_by(|(a, _), (b, _)| text[a.clone()].cmp(&text[b.clone()]));
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn clear(&mut self) {
+        self.text.clear();
+        self.entries.clear();
+        self.foreign = 0;
+    }
+
+    fn push(&mut self, name: Option<&str>, kind: Kind) {
+        let Some(name) = name else {
+            self.foreign += 1;
+            return;
+        };
+        let from = self.text.len();
+        self.text.push_str(name);
+        self.entries.push((from..self.text.len(), kind));
+    }
+}
+
 /// Content read up to a limit.
 #[derive(Debug)]
 pub struct Content {
+    /// So many bytes of the buffer.
+    pub len: usize,
     /// The whole file's size, when it holds more than was read.
     pub cut_from: Option<u64>,
 }
+
+/// The first read asks for so much: one call reads most files whole.
+#[cfg(unix)]
+const FIRST_READ: usize = 32 << 10;
 
 fn refused(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, what.to_owned())
@@ -64,7 +124,7 @@ mod system {
     use rustix::fs::{AtFlags, CWD, FileType, Mode, OFlags, fstat, openat, statat};
     use rustix::io::{Errno, read, retry_on_intr};
 
-    use super::{Content, Entry, Kind, Stamp, refused};
+    use super::{Content, Entry, FIRST_READ, Kind, Names, Stamp, refused};
 
     /// An open directory.
     #[derive(Debug)]
@@ -89,83 +149,92 @@ mod system {
         }
 
         /// The entries, hidden ones left out, in no order.
-        #[cfg(any(target_os = "linux", target_os = "android"))]
         pub fn entries(&self) -> io::Result<Vec<Entry>> {
             let mut entries = Vec::with_capacity(32);
+            self.list(|name, kind| entries.push(Entry { name: name.to_owned(), kind }))?;
+            Ok(entries)
+        }
+
+        /// The entries into `names` (cleared before), hidden ones left out, in no order.
+        pub fn names(&self, names: &mut Names) -> io::Result<()> {
+            names.clear();
+            self.list(|name, kind| names.push(name.to_str(), kind))
+        }
+
+        #[cfg(any(target_os = "linux", target_os = "android"))]
+        fn list(&self, mut found: impl FnMut(&OsStr, Kind)) -> io::Result<()> {
             let mut buffer = [MaybeUninit::uninit(); 8192];
-            rustix::fs::seek(&self.fd, rustix::fs::SeekFrom::Start(0))?;
             let mut listed = rustix::fs::RawDir::new(&self.fd, &mut buffer);
             while let Some(entry) = listed.next() {
                 let entry = entry?;
-                entries.extend(self.entry(entry.file_name(), entry.file_type()));
+                if let Some(kind) = self.kind(entry.file_name(), entry.file_type()) {
+                    found(OsStr::from_bytes(entry.file_name().to_bytes()), kind);
+                }
             }
-            Ok(entries)
+            Ok(())
         }
 
-        /// The entries, hidden ones left out, in no order.
         #[cfg(not(any(target_os = "linux", target_os = "android")))]
-        pub fn entries(&self) -> io::Result<Vec<Entry>> {
-            let mut entries = Vec::new();
+        fn list(&self, mut found: impl FnMut(&OsStr, Kind)) -> io::Result<()> {
             for entry in rustix::fs::Dir::read_from(&self.fd)? {
                 let entry = entry?;
-                entries.extend(self.entry(entry.file_name(), entry.file_type()));
+                if let Some(kind) = self.kind(entry.file_name(), entry.file_type()) {
+                    found(OsStr::from_bytes(entry.file_name().to_bytes()), kind);
+                }
             }
-            Ok(entries)
+            Ok(())
         }
 
-        fn entry(&self, name: &CStr, file_type: FileType) -> Option<Entry> {
+        /// What an entry is; none for a hidden one, and one that went away.
+        fn kind(&self, name: &CStr, file_type: FileType) -> Option<Kind> {
             if name.to_bytes().starts_with(b".") {
                 return None;
             }
-            let kind = match file_type {
+            match file_type {
                 FileType::Unknown => match statat(&self.fd, name, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => kind(FileType::from_raw_mode(stat.st_mode)),
-                    Err(Errno::NOENT) => return None,
-                    Err(_) => Kind::Other,
+                    Ok(stat) => Some(kind(FileType::from_raw_mode(stat.st_mode))),
+                    Err(Errno::NOENT) => None,
+                    Err(_) => Some(Kind::Other),
                 },
-                known => kind(known),
-            };
-            Some(Entry { name: OsStr::from_bytes(name.to_bytes()).to_owned(), kind })
+                known => Some(kind(known)),
+            }
         }
 
-        /// Reads the file `name` into `buffer` (cleared before), at most `limit` bytes.
+        /// Reads the file `name` to the front of `buffer` (which only ever grows), at most `limit` bytes.
         pub fn read(&self, name: &str, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Content> {
             let file = openat(&self.fd, name, FILE, Mode::empty()).map_err(|error| match error {
                 Errno::LOOP => refused("a link is not read"),
                 Errno::NXIO => refused("not a file"),
                 other => other.into(),
             })?;
-            let mut first = [0_u8; 4096];
-            let count = retry_on_intr(|| read(&file, &mut first)).map_err(|error| match error {
-                Errno::ISDIR => refused("a directory, not a file"),
-                Errno::AGAIN => refused("not a file"),
-                other => other.into(),
-            })?;
-            buffer.clear();
-            buffer.extend_from_slice(&first[..count.min(limit)]);
-            if count < first.len() && count <= limit {
-                return Ok(Content { cut_from: None });
-            }
-            let stat = fstat(&file)?;
-            if kind(FileType::from_raw_mode(stat.st_mode)) != Kind::File {
-                return Err(refused("not a file"));
-            }
-            let size = u64::try_from(stat.st_size).unwrap_or(0);
-            // Room for one byte more than the file holds: a short read says that this was all.
-            let mut room = usize::try_from(size).unwrap_or(limit).saturating_add(1);
-            while buffer.len() < limit {
-                let held = buffer.len();
-                room = room.max(held.saturating_mul(2));
-                buffer.resize(limit.min(room), 0);
-                let count = retry_on_intr(|| read(&file, &mut buffer[held..]))?;
-                let is_end = held + count < buffer.len();
-                buffer.truncate(held + count);
-                if is_end {
-                    break;
+            // One byte more than may be kept: a short read says that this was all.
+            let mut room = limit.saturating_add(1).min(FIRST_READ);
+            let mut held = 0;
+            let mut size = None;
+            loop {
+                if buffer.len() < room {
+                    buffer.resize(room, 0);
                 }
+                let count =
+                    retry_on_intr(|| read(&file, &mut buffer[held..room])).map_err(|error| match error {
+                        Errno::ISDIR => refused("a directory, not a file"),
+                        Errno::AGAIN => refused("not a file"),
+                        other => other.into(),
+                    })?;
+                held += count;
+                if held < room {
+                    return Ok(Content { len: held, cut_from: None });
+                }
+                let size = match size {
+                    Some(size) => size,
+                    None => *size.insert(regular_size(&file)?),
+                };
+                if held > limit {
+                    return Ok(Content { len: limit, cut_from: Some(size.max(held as u64)) });
+                }
+                let whole = usize::try_from(size).unwrap_or(usize::MAX);
+                room = whole.max(held.saturating_mul(2)).min(limit).saturating_add(1);
             }
-            let whole = size.max(u64::try_from(count).unwrap_or(0));
-            Ok(Content { cut_from: (whole > buffer.len() as u64).then_some(whole) })
         }
 
         /// The stamp of `path` below this directory, the last link not followed.
@@ -177,6 +246,14 @@ mod system {
         pub fn is_local(&self) -> bool {
             is_local(&self.fd)
         }
+    }
+
+    fn regular_size(file: &OwnedFd) -> io::Result<u64> {
+        let stat = fstat(file)?;
+        if kind(FileType::from_raw_mode(stat.st_mode)) != Kind::File {
+            return Err(refused("not a file"));
+        }
+        Ok(u64::try_from(stat.st_size).unwrap_or(0))
     }
 
     #[allow(clippy::allow_attributes, clippy::useless_conversion)] // field types differ between systems
@@ -223,7 +300,7 @@ mod system {
     use std::path::{Path, PathBuf};
     use std::time::{SystemTime, UNIX_EPOCH};
 
-    use super::{Content, Entry, Kind, Stamp, refused};
+    use super::{Content, Entry, Kind, Names, Stamp, refused};
 
     /// A directory by its path, where the system has no handles to open files below.
     #[derive(Debug)]
@@ -267,7 +344,16 @@ mod system {
             Ok(entries)
         }
 
-        /// Reads the file `name` into `buffer` (cleared before), at most `limit` bytes.
+        /// The entries into `names` (cleared before), hidden ones left out, in no order.
+        pub fn names(&self, names: &mut Names) -> io::Result<()> {
+            names.clear();
+            for Entry { name, kind } in self.entries()? {
+                names.push(name.to_str(), kind);
+            }
+            Ok(())
+        }
+
+        /// Reads the file `name` to the front of `buffer` (which is replaced), at most `limit` bytes.
         pub fn read(&self, name: &str, buffer: &mut Vec<u8>, limit: usize) -> io::Result<Content> {
             let path = self.path.join(name);
             let about = fs::symlink_metadata(&path)?;
@@ -276,7 +362,8 @@ mod system {
             }
             buffer.clear();
             File::open(&path)?.take(limit as u64).read_to_end(buffer)?;
-            Ok(Content { cut_from: (about.len() > buffer.len() as u64).then_some(about.len()) })
+            let cut_from = (about.len() > buffer.len() as u64).then_some(about.len());
+            Ok(Content { len: buffer.len(), cut_from })
         }
 
         /// The stamp of `path` below this directory, the last link not followed.

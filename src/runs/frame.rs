@@ -193,7 +193,7 @@ impl<'a> Columns<'a> {
         for (index, field) in run.record.fields.iter().enumerate() {
             let guess = self.last.get(index).copied().filter(|&place| self.found[place].name == field.name);
             let place = guess.unwrap_or_else(|| {
-                *self.places.entry(field.name.as_str()).or_insert_with(|| {
+                *self.places.entry(&*field.name).or_insert_with(|| {
                     self.found.push(Sparse::new(&field.name, field.source));
                     self.found.len() - 1
                 })

@@ -6,7 +6,6 @@
 use std::fmt;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::value::RawValue;
 
 /// A JSON value. Objects keep the order of their keys, and keys that come twice.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,60 +117,109 @@ pub struct Column {
 /// The columns of an object of plain arrays of numbers and nulls; `None` for anything else, which the reader of whole
 /// documents judges. A listing shows one number of hundreds, and exact numbers are what reading costs most.
 pub fn last_values(bytes: &[u8]) -> Option<Vec<Column>> {
-    let Raw(entries) = serde_json::from_slice(bytes).ok()?;
-    let mut columns: Vec<Column> = Vec::with_capacity(entries.len());
-    for (name, raw) in entries {
-        if columns.iter().any(|column| column.name == name) {
-            return None;
-        }
-        let inner = raw.get().strip_prefix('[')?.strip_suffix(']')?;
-        let mut column = Column { name, count: 0, last: None };
-        let mut last = None;
-        for token in inner.split(',') {
-            let token = token.trim_ascii();
-            match token.as_bytes().first() {
-                Some(b'-' | b'0'..=b'9') => {
-                    column.count += 1;
-                    last = Some(token);
-                }
-                Some(b'n') => {}
-                None if inner.trim_ascii().is_empty() => {}
-                _ => return None,
+    let mut text = Cursor { bytes, at: 0 };
+    let mut columns: Vec<Column> = Vec::new();
+    text.token(b'{')?;
+    if text.token(b'}').is_none() {
+        loop {
+            let name = text.plain_string()?.to_owned();
+            if columns.iter().any(|column| column.name == name) {
+                return None;
+            }
+            text.token(b':')?;
+            let (count, last) = text.plain_array()?;
+            let last = last.map(serde_json::from_slice).transpose().ok()?;
+            columns.push(Column { name, count, last });
+            if text.token(b',').is_none() {
+                break;
             }
         }
-        column.last = match last {
-            Some(token) => Some(serde_json::from_str(token).ok()?),
-            None => None,
-        };
-        columns.push(column);
+        text.token(b'}')?;
     }
-    Some(columns)
+    text.space();
+    (text.at == bytes.len()).then_some(columns)
 }
 
-/// An object's entries as they stand in the text.
-struct Raw<'a>(Vec<(String, &'a RawValue)>);
+/// A place in a text of JSON.
+struct Cursor<'a> {
+    bytes: &'a [u8],
+    at: usize,
+}
 
-impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Entries;
+impl<'a> Cursor<'a> {
+    fn peek(&self) -> u8 {
+        self.bytes.get(self.at).copied().unwrap_or(0)
+    }
 
-        impl<'de> Visitor<'de> for Entries {
-            type Value = Raw<'de>;
+    fn space(&mut self) {
+        while matches!(self.peek(), b' ' | b'\n' | b'\r' | b'\t') {
+            self.at += 1;
+        }
+    }
 
-            fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-                out.write_str("an object")
+    /// Passes spaces and this byte.
+    fn token(&mut self, byte: u8) -> Option<()> {
+        self.space();
+        (self.peek() == byte).then(|| self.at += 1)
+    }
+
+    /// A string without escapes.
+    fn plain_string(&mut self) -> Option<&'a str> {
+        self.token(b'"')?;
+        let rest = &self.bytes[self.at..];
+        let end = rest.iter().position(|&byte| byte == b'"' || byte == b'\\' || byte < b' ')?;
+        self.at += end + 1;
+        (rest[end] == b'"').then(|| str::from_utf8(&rest[..end]).ok())?
+    }
+
+    /// An array of numbers and nulls: how many numbers, and the last of them.
+    fn plain_array(&mut self) -> Option<(usize, Option<&'a [u8]>)> {
+        self.token(b'[')?;
+        let (mut count, mut last) = (0, None);
+        if self.token(b']').is_some() {
+            return Some((0, None));
+        }
+        loop {
+            self.space();
+            let from = self.at;
+            if self.bytes[from..].starts_with(b"null") {
+                self.at += 4;
+            } else {
+                self.number()?;
+                count += 1;
+                last = Some(from..self.at);
             }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut pairs: A) -> Result<Raw<'de>, A::Error> {
-                let mut entries = Vec::new();
-                while let Some(entry) = pairs.next_entry()? {
-                    entries.push(entry);
-                }
-                Ok(Raw(entries))
+            if self.token(b',').is_none() {
+                self.token(b']')?;
+                return Some((count, last.map(|range| &self.bytes[range])));
             }
         }
+    }
 
-        deserializer.deserialize_map(Entries)
+    fn number(&mut self) -> Option<()> {
+        self.at += usize::from(self.peek() == b'-');
+        match self.peek() {
+            b'0' => self.at += 1,
+            _ => self.digits()?,
+        }
+        if self.peek() == b'.' {
+            self.at += 1;
+            self.digits()?;
+        }
+        if matches!(self.peek(), b'e' | b'E') {
+            self.at += 1;
+            self.at += usize::from(matches!(self.peek(), b'+' | b'-'));
+            self.digits()?;
+        }
+        Some(())
+    }
+
+    /// At least one.
+    fn digits(&mut self) -> Option<()> {
+        let rest = &self.bytes[self.at..];
+        let count = rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(rest.len());
+        self.at += count;
+        (count > 0).then_some(())
     }
 }
 
@@ -300,7 +348,7 @@ mod tests {
 
     #[test]
     fn last_values_are_those_of_the_whole_document() {
-        let plain = r#"{"a": [1, 2.5, null], "b\u00e9": [ ], "c": [null, -0, 1e-3 , 7 ], "d":[null]}"#;
+        let plain = r#"{"a": [1, 2.5, null], "bé": [ ], "c": [null, -0, 1e-3 , 7 ], "d":[null]}"#;
         let columns = last_values(plain.as_bytes()).unwrap();
         let Json::Map(entries) = Json::parse(plain.as_bytes()).unwrap() else { panic!() };
         assert_eq!(columns.len(), entries.len());
@@ -313,6 +361,12 @@ mod tests {
             );
         }
         for other in [
+            r#"{"b\u00e9": [1]}"#,
+            r#"{"a": [01]}"#,
+            r#"{"a": [1 2]}"#,
+            r#"{"a": [1.]}"#,
+            r#"{"a": [1],}"#,
+            r#"{"a": [1]} 2"#,
             r#"{"a": ["NaN", 1]}"#,
             r#"{"a": [NaN]}"#,
             r#"{"a": [true]}"#,

@@ -10,7 +10,8 @@ use arrow_schema::{ArrowError, DataType, Field, Schema, SchemaRef};
 
 use super::dir::Dir;
 use super::json::Json;
-use super::record::{META_DIR, read_document};
+use super::read::read_document;
+use super::record::META_DIR;
 use super::snapshot::in_parallel;
 
 /// `run_dir`, metric, epoch (by the column `epoch`, else counted from 1), value (null for an epoch to come).

@@ -3,7 +3,7 @@
 //! In the order a run lives: a directory is made ([`create`]), text and JSON are written into it ([`write`]), a beat
 //! says that its process lives ([`liveness`]), what the script changed is found and copied ([`snapshot`], [`copy`]), its
 //! sources are packed ([`archive`]). Reading goes through a directory handle ([`dir`]): one run becomes a
-//! [`record::Record`], all runs below a directory a frame ([`scan`], [`frame`]).
+//! [`record::Record`] ([`read`], [`property`]), all runs below a directory a frame ([`scan`], [`frame`]).
 //!
 //! Everything in a run directory is untrusted: any fault costs one `problem` text and never hides the other runs.
 
@@ -15,6 +15,8 @@ pub mod frame;
 pub mod json;
 pub mod liveness;
 pub mod metrics;
+pub mod property;
+pub mod read;
 pub mod record;
 pub mod scan;
 pub mod snapshot;

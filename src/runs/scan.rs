@@ -3,32 +3,38 @@
 //! Threads share a counter over the names and live only for the call, so listing works in a forked child.
 //!
 //! What was read before is kept in memory and used again for a run none of whose files changed since, as their time
-//! stamps say. It is never the truth: a run that changed shortly before it was read is read again, and so is every run
+//! stamps say; the whole table, if that holds for all of them. It is never the truth: a run that changed shortly before it was read is read again, and so is every run
 //! where the clock was set, or where another machine's clock stamps the files. One check is spared: properties that only
-//! the training itself writes, of a run that has ended, are asked for their stamps once a second at most (R writes
+//! the training itself writes, of a run that has ended, are asked for their stamps every ten seconds at most (R writes
 //! properties in place; all other changes show in the stamp of the directory). The cache's lock is only ever tried: who
 //! does not get it reads the files.
 
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use super::dir::{Dir, Kind};
+use arrow_array::RecordBatch;
+use arrow_schema::ArrowError;
+
+use super::dir::{Dir, Kind, Stamp};
+use super::frame::{self, Best};
 use super::liveness::{Here, Verdict, server_time};
-use super::record::{self, Cell, META_DIR, Record, Wanted};
+use super::read::Reader;
+use super::record::{Cell, Field, META_DIR, Record, Source, Wanted};
 
 /// A file written this short before it was read may have been written again within the same tick of its time stamp.
 const SETTLED: Duration = Duration::from_secs(3);
 /// A clock that moved this far against the steady one was set.
 const CLOCK_SET: Duration = Duration::from_secs(1);
 /// How long the properties of an ended run may go unasked.
-const THOROUGH: Duration = Duration::from_secs(1);
+const THOROUGH: Duration = Duration::from_secs(10);
 /// Properties that only the training itself writes.
 const OF_TRAINING: [&str; 14] = [
     "batch_size",
@@ -47,7 +53,7 @@ const OF_TRAINING: [&str; 14] = [
     "validation_samples",
 ];
 /// Directories whose runs are remembered.
-const CACHED_DIRS: usize = 8;
+const REMEMBERED_DIRS: usize = 8;
 /// Reading from a file server is waiting; more threads than cores wait together.
 const THREADS: std::ops::RangeInclusive<usize> = 4..=32;
 
@@ -99,40 +105,60 @@ impl Status {
     }
 }
 
-/// Every run directly below `runs_dir`, by name, the greatest first; none if there is no such directory. With
-/// `latest_n` only so many, the latest by start, then by name; with `only` those of these names.
-pub fn scan(
+/// Why there is no table.
+#[derive(Debug, thiserror::Error)]
+pub enum ListError {
+    /// The directory can't be listed.
+    #[error(transparent)]
+    Dir(#[from] io::Error),
+    /// The columns make no table.
+    #[error(transparent)]
+    Table(#[from] ArrowError),
+}
+
+/// Every run directly below `runs_dir` as a table, by name, the greatest first; no rows if there is no such directory.
+/// With `latest_n` only so many, the latest by start, then by name; with `only` those of these names.
+pub fn list(
     runs_dir: &Path,
     latest_n: Option<usize>,
     wanted: &Wanted,
     only: Option<&BTreeSet<String>>,
-) -> io::Result<Vec<Run>> {
+    best: &[Best],
+) -> Result<RecordBatch, ListError> {
     let dir = match Dir::open(runs_dir) {
         Ok(dir) => dir,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(frame::table(&[], best)?),
+        Err(error) => return Err(error.into()),
     };
+    OPENED.fetch_add(1, Ordering::Relaxed);
     let mut names: Vec<_> = dir.entries()?;
     names.retain(|entry| {
         matches!(entry.kind, Kind::Dir | Kind::Link)
             && only.is_none_or(|only| entry.name.to_str().is_some_and(|name| only.contains(name)))
     });
     names.sort_unstable_by(|a, b| b.name.cmp(&a.name));
-    let mut names: Vec<_> = names.into_iter().map(|entry| entry.name).collect();
+    let mut names: Vec<OsString> = names.into_iter().map(|entry| entry.name).collect();
     let below = Below::new(&dir, runs_dir);
     if let Some(count) = latest_n {
         let only_start = Wanted::columns(["start".to_owned()], false);
-        let started = below.read_all(&names, &only_start, false);
-        names = latest(started, count).into_iter().map(|index| names[index].clone()).collect();
+        let started = below.read_all(&names, &only_start, None);
+        names = latest(&started, count).into_iter().map(|index| names[index].clone()).collect();
     }
-    let is_whole = only.is_none() && latest_n.is_none();
-    Ok(below.read_all(&names, wanted, is_whole).into_iter().flatten().collect())
+    let is_whole = only.is_none() && latest_n.is_none() && wanted.is_all();
+    if is_whole
+        && dir.is_local()
+        && let Ok(key) = fs::canonicalize(runs_dir)
+    {
+        return Ok(below.list_remembered(&names, key)?);
+    }
+    let runs: Vec<Run> = below.read_all(&names, wanted, None).into_iter().map(|found| found.run).collect();
+    Ok(frame::table(&runs, best)?)
 }
 
 /// One run, its texts whole; `None` if `run_dir` is no run.
 pub fn read_whole(run_dir: &Path) -> io::Result<Option<Run>> {
     let dir = Dir::open(run_dir)?;
-    let Some(record) = record::read(&dir, OsStr::new(""), &Wanted::all(), true, &mut Vec::new()) else {
+    let Some(record) = Reader::default().read(&dir, OsStr::new(""), &Wanted::all(), true) else {
         return Ok(None);
     };
     let below = Below::new(&dir, run_dir);
@@ -140,20 +166,27 @@ pub fn read_whole(run_dir: &Path) -> io::Result<Option<Run>> {
     Ok(Some(Run { run_dir: run_dir.to_string_lossy().into_owned(), record: Arc::new(record), status }))
 }
 
+/// Files and directories that listings of this process have opened so far. On a network file system each costs a round
+/// trip, so tests hold it to a bound.
+pub fn opened() -> u64 {
+    OPENED.load(Ordering::Relaxed)
+}
+
+static OPENED: AtomicU64 = AtomicU64::new(0);
+
 /// Indices of the `count` latest runs, in their old order.
-fn latest(started: Vec<Option<Run>>, count: usize) -> Vec<usize> {
+fn latest(started: &[Found], count: usize) -> Vec<usize> {
     let start = |run: &Run| {
         run.record.fields.iter().find_map(|field| match field.cell {
             Cell::Time(time) if field.name == "start" => Some(time),
             _ => None,
         })
     };
-    let mut runs: Vec<_> =
-        started.into_iter().enumerate().filter_map(|(index, run)| Some((start(&run?), index))).collect();
-    runs.sort_by_key(|(start, index)| (std::cmp::Reverse(*start), *index));
-    let mut indices: Vec<_> = runs.into_iter().take(count).map(|(_, index)| index).collect();
-    indices.sort_unstable();
-    indices
+    let mut runs: Vec<_> = started.iter().map(|found| (start(&found.run), found.place)).collect();
+    runs.sort_by_key(|(start, place)| (std::cmp::Reverse(*start), *place));
+    let mut places: Vec<_> = runs.into_iter().take(count).map(|(_, place)| place).collect();
+    places.sort_unstable();
+    places
 }
 
 struct Below<'a> {
@@ -163,33 +196,66 @@ struct Below<'a> {
     server_time: OnceLock<i64>,
 }
 
-/// A run as it was read, with the files it depends on, below the runs directory.
-#[derive(Debug)]
-struct Cached {
-    record: Arc<Record>,
-    files: Vec<String>,
-    /// Files that only the training writes; none while it runs.
-    files_of_training: Vec<String>,
+/// A run that was found under one of the names.
+struct Found {
+    /// The index of its name.
+    place: usize,
+    run: Run,
+    /// It was read before and has not changed.
+    is_remembered: bool,
     /// A file of a later stamp, in nanoseconds since the epoch, may have changed since.
     settled: i64,
 }
 
-/// The runs of a directory, by name.
+/// A run as it was read, below the runs directory.
 #[derive(Debug)]
-struct CachedDir {
-    runs: HashMap<String, Arc<Cached>>,
+struct Remembered {
+    name: String,
+    record: Arc<Record>,
+    settled: i64,
+}
+
+/// A directory as it was listed.
+#[derive(Debug)]
+struct Listing {
+    /// By name, the greatest first.
+    runs: Vec<Remembered>,
+    /// The directory as it was named, and the table with it.
+    spelled: PathBuf,
+    table: RecordBatch,
+    statuses: Vec<Status>,
     clock: (SystemTime, Instant),
+    /// When all files were last asked for their stamps.
     thorough: Instant,
 }
 
-static CACHE: Mutex<Vec<(PathBuf, Arc<CachedDir>)>> = Mutex::new(Vec::new());
+static CACHE: Mutex<Vec<(PathBuf, Arc<Listing>)>> = Mutex::new(Vec::new());
 
-impl CachedDir {
+impl Listing {
     /// Whether the clock that stamps the files runs as it did.
     fn is_in_time(&self) -> bool {
         let steady = self.clock.1.elapsed();
         self.clock.0.elapsed().is_ok_and(|elapsed| elapsed.abs_diff(steady) < CLOCK_SET)
     }
+
+    fn find(&self, name: &str) -> Option<&Remembered> {
+        let place = self.runs.binary_search_by(|run| name.cmp(&run.name)).ok()?;
+        self.runs.get(place)
+    }
+
+    /// Whether its table is that of these runs.
+    fn is_of(&self, runs: &[Found], spelled: &Path) -> bool {
+        self.spelled == spelled
+            && self.runs.len() == runs.len()
+            && runs.iter().all(|found| found.is_remembered)
+            && runs.iter().map(|found| found.run.status).eq(self.statuses.iter().copied())
+    }
+}
+
+/// What the threads of a reading go by.
+struct Known<'a> {
+    listing: &'a Listing,
+    thorough: bool,
 }
 
 impl<'a> Below<'a> {
@@ -197,59 +263,80 @@ impl<'a> Below<'a> {
         Self { dir, path, here: OnceLock::new(), server_time: OnceLock::new() }
     }
 
-    /// Reads runs. Only a reading of all of the directory's is remembered.
-    fn read_all(
-        &self,
-        names: &[impl AsRef<OsStr> + Sync],
-        wanted: &Wanted,
-        is_whole: bool,
-    ) -> Vec<Option<Run>> {
-        let key =
-            (wanted.is_all() && self.dir.is_local()).then(|| fs::canonicalize(self.path).ok()).flatten();
-        let known = key.as_deref().and_then(remembered);
+    /// The table of all runs, with the help of what was read before.
+    fn list_remembered(&self, names: &[OsString], key: PathBuf) -> Result<RecordBatch, ArrowError> {
+        let listing = remembered(&key);
         let clock = (SystemTime::now(), Instant::now());
-        let thorough = known.as_ref().is_none_or(|known| known.thorough.elapsed() > THOROUGH);
-        let cached = |name: &OsStr| {
-            let cached = known.as_ref()?.runs.get(name.to_str()?)?;
-            self.is_fresh(cached, thorough).then(|| Arc::clone(cached))
+        let thorough = listing.as_ref().is_none_or(|listing| listing.thorough.elapsed() > THOROUGH);
+        let known = listing.as_deref().map(|listing| Known { listing, thorough });
+        let found = self.read_all(names, &Wanted::all(), known.as_ref());
+        let is_same = listing.as_ref().filter(|listing| listing.is_of(&found, self.path));
+        if let Some(listing) = is_same.filter(|_| !thorough) {
+            return Ok(listing.table.clone());
+        }
+        let mut runs = Vec::with_capacity(found.len());
+        let mut remembering = Vec::with_capacity(found.len());
+        for Found { place, run, settled, .. } in found {
+            if let Some(name) = names[place].to_str() {
+                let record = Arc::clone(&run.record);
+                remembering.push(Remembered { name: name.to_owned(), record, settled });
+            }
+            runs.push(run);
+        }
+        let table = match is_same {
+            Some(listing) => listing.table.clone(),
+            None => frame::table(&runs, &[])?,
         };
+        let listing = Listing {
+            runs: remembering,
+            spelled: self.path.to_owned(),
+            table: table.clone(),
+            statuses: runs.iter().map(|run| run.status).collect(),
+            thorough: listing.filter(|_| !thorough).map_or(clock.1, |listing| listing.thorough),
+            clock,
+        };
+        remember(key, listing);
+        Ok(table)
+    }
+
+    /// Reads runs, in the order of their names; names that are no runs are left out.
+    fn read_all(&self, names: &[OsString], wanted: &Wanted, known: Option<&Known<'_>>) -> Vec<Found> {
         let threads = thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let threads = threads.clamp(*THREADS.start(), *THREADS.end()).min(names.len().div_ceil(16));
         let next = AtomicUsize::new(0);
         let work = || {
-            let mut read = Vec::new();
+            let mut read = Vec::with_capacity(names.len() / threads.max(1));
+            let mut reader = Reader::default();
+            let mut path = String::new();
             loop {
-                let index = next.fetch_add(1, Ordering::Relaxed);
-                let Some(name) = names.get(index).map(AsRef::as_ref) else { return read };
-                let found = match cached(name) {
-                    Some(cached) => Some((Arc::clone(&cached.record), Some(cached))),
-                    None => self.read_one(name, wanted, key.is_some()),
+                let place = next.fetch_add(1, Ordering::Relaxed);
+                let Some(name) = names.get(place) else { break };
+                let before = known.and_then(|known| {
+                    let run = known.listing.find(name.to_str()?)?;
+                    self.is_fresh(run, known.thorough, &mut path).then_some(run)
+                });
+                let found = match before {
+                    Some(run) => Some((Arc::clone(&run.record), true, run.settled)),
+                    None => self.read_one(&mut reader, name, wanted),
                 };
-                read.extend(found.map(|(record, cached)| (index, self.run(name, record), cached)));
+                read.extend(found.map(|(record, is_remembered, settled)| {
+                    let run = self.run(name, record);
+                    Found { place, run, is_remembered, settled }
+                }));
             }
+            OPENED.fetch_add(reader.opened, Ordering::Relaxed);
+            read
         };
-        let parts: Vec<_> = if threads < 2 {
-            vec![work()]
+        let mut found: Vec<Found> = if threads < 2 {
+            work()
         } else {
             thread::scope(|scope| {
                 let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers.into_iter().filter_map(|worker| worker.join().ok()).collect()
+                workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
             })
         };
-        let mut runs: Vec<Option<Run>> = Vec::new();
-        runs.resize_with(names.len(), || None);
-        let mut remembering = HashMap::with_capacity(if key.is_some() { names.len() } else { 0 });
-        for (index, run, cached) in parts.into_iter().flatten() {
-            runs[index] = Some(run);
-            if let (Some(cached), Some(name)) = (cached, names[index].as_ref().to_str()) {
-                remembering.insert(name.to_owned(), cached);
-            }
-        }
-        if let Some(key) = key.filter(|_| is_whole) {
-            let thorough = known.filter(|_| !thorough).map_or(clock.1, |known| known.thorough);
-            remember(key, CachedDir { runs: remembering, clock, thorough });
-        }
-        runs
+        found.sort_unstable_by_key(|found| found.place);
+        found
     }
 
     fn run(&self, name: &OsStr, record: Arc<Record>) -> Run {
@@ -259,27 +346,44 @@ impl<'a> Below<'a> {
 
     fn read_one(
         &self,
+        reader: &mut Reader,
         name: &OsStr,
         wanted: &Wanted,
-        caching: bool,
-    ) -> Option<(Arc<Record>, Option<Arc<Cached>>)> {
-        let mut files = Vec::new();
-        let began = SystemTime::now();
-        let mut record = record::read(self.dir, name, wanted, false, &mut files)?;
-        let Some(name) = name.to_str() else {
+    ) -> Option<(Arc<Record>, bool, i64)> {
+        let settled = (SystemTime::now() - SETTLED).duration_since(UNIX_EPOCH).unwrap_or_default();
+        let settled = i64::try_from(settled.as_nanos()).unwrap_or(0);
+        let mut record = reader.read(self.dir, name, wanted, false)?;
+        if name.to_str().is_none() {
             record.problems.push("the name is not UTF-8".to_owned());
-            return Some((Arc::new(record), None));
-        };
-        let record = Arc::new(record);
-        let cached = caching.then(|| cached(name, &record, files, began)).flatten();
-        Some((record, cached.map(Arc::new)))
+        }
+        Some((Arc::new(record), false, settled))
     }
 
-    fn is_fresh(&self, cached: &Cached, thorough: bool) -> bool {
-        let settled = |path: &String| {
-            self.dir.stamp(path).is_ok_and(|stamp| stamp.times.0.max(stamp.times.1) < cached.settled)
+    /// Whether no file of the run changed since it was read. `path` is memory to use. A file that went away shows in
+    /// the stamp of its directory.
+    fn is_fresh(&self, run: &Remembered, thorough: bool, path: &mut String) -> bool {
+        path.clear();
+        let _ = write!(path, "{}/{META_DIR}", run.name);
+        let settled = |stamp: Stamp| stamp.times.0.max(stamp.times.1) < run.settled;
+        if !self.dir.stamp(path).is_ok_and(settled) {
+            return false;
+        }
+        let meta = path.len();
+        let mut is_settled = |folder: &str, name: &str| {
+            path.truncate(meta);
+            let _ = write!(path, "/{folder}{name}");
+            match self.dir.stamp(path) {
+                Ok(stamp) => settled(stamp),
+                Err(error) => error.kind() == io::ErrorKind::NotFound,
+            }
         };
-        cached.files.iter().all(settled) && (!thorough || cached.files_of_training.iter().all(settled))
+        let Record { fields, documents, ended, .. } = &*run.record;
+        let is_asked = |field: &&Field| {
+            field.source == Source::Property && (thorough || !ended || !OF_TRAINING.contains(&&*field.name))
+        };
+        is_settled("", "properties")
+            && documents.iter().all(|name| is_settled("", name))
+            && fields.iter().filter(is_asked).all(|field| is_settled("properties/", &field.name))
     }
 
     /// First match wins.
@@ -323,32 +427,17 @@ impl<'a> Below<'a> {
     }
 }
 
-fn cached(name: &str, record: &Arc<Record>, read: Vec<String>, began: SystemTime) -> Option<Cached> {
-    let meta = format!("{name}/{META_DIR}");
-    let settled = (began - SETTLED).duration_since(UNIX_EPOCH).ok()?;
-    let settled = i64::try_from(settled.as_nanos()).ok()?;
-    let mut files = vec![meta.clone()];
-    let mut files_of_training = Vec::new();
-    for file in read {
-        let path = format!("{meta}/{file}");
-        let of_training =
-            record.ended && file.strip_prefix("properties/").is_some_and(|name| OF_TRAINING.contains(&name));
-        if of_training { files_of_training.push(path) } else { files.push(path) }
-    }
-    Some(Cached { record: Arc::clone(record), files, files_of_training, settled })
-}
-
-fn remembered(key: &Path) -> Option<Arc<CachedDir>> {
+fn remembered(key: &Path) -> Option<Arc<Listing>> {
     let cache = CACHE.try_lock().ok()?;
-    let (_, known) = cache.iter().find(|(path, _)| path == key)?;
-    known.is_in_time().then(|| Arc::clone(known))
+    let (_, listing) = cache.iter().find(|(path, _)| path == key)?;
+    listing.is_in_time().then(|| Arc::clone(listing))
 }
 
-fn remember(key: PathBuf, runs: CachedDir) {
+fn remember(key: PathBuf, listing: Listing) {
     if let Ok(mut cache) = CACHE.try_lock() {
         cache.retain(|(path, _)| *path != key);
-        cache.insert(0, (key, Arc::new(runs)));
-        cache.truncate(CACHED_DIRS);
+        cache.insert(0, (key, Arc::new(listing)));
+        cache.truncate(REMEMBERED_DIRS);
     }
 }
 

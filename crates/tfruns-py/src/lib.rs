@@ -29,7 +29,7 @@ mod _core {
     #[pymodule_export]
     use crate::runs::{
         Heartbeat, Snapshot, copy_files, copy_tree, forget_runs, judge_beat, move_tree, pack_source,
-        read_run, read_run_metrics, scan_runs, unique_run_dir, write_atomic,
+        read_run, read_run_metrics, run_files_opened, scan_runs, unique_run_dir, write_atomic,
     };
     #[pymodule_export]
     use crate::values::{

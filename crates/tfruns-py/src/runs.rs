@@ -8,6 +8,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tfruns_rs::runs::record::Wanted;
+use tfruns_rs::runs::scan::ListError;
 use tfruns_rs::runs::{archive, copy, create, frame, liveness, metrics, scan, snapshot, write};
 
 use crate::arrow::ArrowStream;
@@ -37,10 +38,10 @@ pub fn scan_runs(
     let best: Vec<_> = best.unwrap_or_default().into_iter().map(best_of).collect();
     let all = || if best.is_empty() { Wanted::all() } else { Wanted::with_best() };
     let wanted = columns.map_or_else(all, |columns| Wanted::columns(columns, !best.is_empty()));
-    py.detach(|| {
-        let runs = scan::scan(&runs_dir, latest_n, &wanted, only.as_ref())
-            .map_err(|error| os_error(&error, &runs_dir))?;
-        stream(&runs, &best)
+    py.detach(|| match scan::list(&runs_dir, latest_n, &wanted, only.as_ref(), &best) {
+        Ok(table) => Ok(ArrowStream::new(table.schema(), vec![table])),
+        Err(ListError::Dir(error)) => Err(os_error(&error, &runs_dir)),
+        Err(ListError::Table(error)) => Err(PyRuntimeError::new_err(error.to_string())),
     })
 }
 
@@ -52,21 +53,26 @@ fn best_of((metric, smallest): (String, bool)) -> frame::Best {
 #[pyfunction]
 pub fn read_run(py: Python<'_>, run_dir: PathBuf) -> PyResult<Option<ArrowStream>> {
     py.detach(|| match scan::read_whole(&run_dir) {
-        Ok(Some(run)) => stream(&[run], &[]).map(Some),
+        Ok(Some(run)) => {
+            let table = frame::table(&[run], &[]);
+            let table = table.map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
+            Ok(Some(ArrowStream::new(table.schema(), vec![table])))
+        }
         Ok(None) => Ok(None),
         Err(error) => Err(os_error(&error, &run_dir)),
     })
-}
-
-fn stream(runs: &[scan::Run], best: &[frame::Best]) -> PyResult<ArrowStream> {
-    let table = frame::table(runs, best).map_err(|error| PyRuntimeError::new_err(error.to_string()))?;
-    Ok(ArrowStream::new(table.schema(), vec![table]))
 }
 
 /// Forgets the runs that were read before.
 #[pyfunction]
 pub fn forget_runs() {
     scan::forget();
+}
+
+/// Files and directories that listings of this process have opened so far.
+#[pyfunction]
+pub fn run_files_opened() -> u64 {
+    scan::opened()
 }
 
 /// Replaces a file at once: readers see the old bytes or the new ones.

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
@@ -50,15 +53,24 @@ def ls_runs(
         polars.exceptions.ColumnNotFoundError: No run has such a column.
         ValueError: Arguments that mean nothing, or SQL beyond a plain condition.
     """
-    import polars as pl
-
     if latest_n is not None and latest_n < 0:
         raise ValueError(f"latest_n must be 0 or more, not {latest_n}")
-    runs = pl.DataFrame(
-        _core.scan_runs(runs_dir_or_option(runs_dir), latest_n=latest_n, best=best_pairs(best))
-    )
+    runs = _listed(runs_dir_or_option(runs_dir), latest_n, best_pairs(best))
     runs = _ordered(runs, order, decreasing)
     return runs if subset is None else _kept(runs, subset)
+
+
+def _listed(runs_dir: str, latest_n: int | None, best: list[tuple[str, bool]] | None) -> pl.DataFrame:
+    """The runs as they lie there. A first import of Polars, as long as some thousand runs, goes beside."""
+    scan = partial(_core.scan_runs, runs_dir, latest_n=latest_n, best=best)
+    if "polars" in sys.modules:
+        import polars as pl
+
+        return pl.DataFrame(scan())
+    with ThreadPoolExecutor(1, thread_name_prefix="tfruns-ls-runs") as pool:
+        scanned = pool.submit(scan)
+        import polars as pl
+    return pl.DataFrame(scanned.result())
 
 
 def best_pairs(best: Mapping[str, str] | None) -> list[tuple[str, bool]] | None:
