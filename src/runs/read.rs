@@ -66,7 +66,8 @@ impl Reading<'_> {
             self.record = Record::unreadable(format!("{META_DIR}: {}", reason(&error)));
             return names;
         }
-        let unit = names.find("properties").map(|kind| self.properties(kind)).unwrap_or_default();
+        let properties = names.find("properties").filter(|_| self.wanted.properties());
+        let unit = properties.map(|kind| self.properties(kind)).unwrap_or_default();
         if self.wanted.any(|column| column.starts_with("eval_"))
             && let Some(kind) = names.find("evaluation.json")
             && let Some(json) = self.document(kind, "evaluation.json")

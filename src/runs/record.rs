@@ -141,6 +141,17 @@ impl Wanted {
         self.column(name) || (self.state() && matches!(name, "completed" | "end" | "exit_code" | "signal"))
     }
 
+    /// Whether a property, or what is told from the properties, is wanted.
+    pub(super) fn properties(&self) -> bool {
+        let elsewhere = |column: &str| {
+            matches!(column, "run_dir" | "metrics" | "source_code")
+                || ["eval_", "metric_", "flag_", "best_", "error_"]
+                    .iter()
+                    .any(|prefix| column.starts_with(prefix))
+        };
+        self.any(|column| !elsewhere(column))
+    }
+
     pub(super) fn state(&self) -> bool {
         self.any(|column| STATE.contains(&column))
     }

@@ -8,7 +8,8 @@ import polars as pl
 import polars.selectors as cs
 import pytest
 
-from tfruns_rs import ls_runs, run_info, unique_run_dir, write_run_metadata
+import tfruns_rs as tfr
+from tfruns_rs import _core, ls_runs, run_info, unique_run_dir, write_run_metadata
 
 DATA = Path(__file__).parent.parent / "data/tfruns"
 
@@ -272,3 +273,32 @@ def test_a_change_shows_in_the_next_listing(tmp_path):
         assert ls_runs(runs_dir=tmp_path)["note"][0] == content
     write_run_metadata("flags", {"lr": 1}, run)
     assert ls_runs(runs_dir=tmp_path)["flag_lr"][0] == 1
+
+
+def test_each_file_of_a_run_is_opened_once(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    count = 20
+    directories, documents = ("tfruns.d", "properties"), ("flags.json", "evaluation.json", "metrics.json")
+    properties = {f"p{number}": number for number in range(12)} | {"start": 1, "end": 2, "completed": True}
+    for number in range(count):
+        run = f"runs/{number:02}"
+        tfr.write_run_metadata("properties", properties, run)
+        tfr.write_run_metadata("flags", {"lr": number}, run)
+        tfr.write_run_metadata("evaluation", {"loss": 1.0}, run)
+        tfr.write_run_metadata("metrics", {"loss": [1.0, 2.0]}, run)
+
+    def opened_a_run(list_runs):
+        before = _core.run_files_opened()
+        assert list_runs().height == count
+        # One is the directory of the runs itself, which a query in two steps lists twice.
+        return (_core.run_files_opened() - before) // count
+
+    assert opened_a_run(ls_runs) == len(properties) + len(documents) + len(directories)
+    lazy = tfr.scan_runs(schema={"flag_lr": pl.Int64, "metric_loss": pl.Float64, "p3": pl.String})
+    assert opened_a_run(lazy.select("run_dir").collect) == 1
+    assert opened_a_run(lazy.select("flag_lr").collect) == 1 + 1
+    assert opened_a_run(lazy.select("flag_lr", "metric_loss", "p3").collect) == 2 + 3
+    few = lazy.filter(pl.col("flag_lr") == 7).select("metric_loss")
+    before = _core.run_files_opened()
+    assert few.collect().height == 1
+    assert _core.run_files_opened() - before == 1 + count * (1 + 1) + 1 + (1 + 1)
