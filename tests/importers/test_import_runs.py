@@ -16,7 +16,7 @@ import tfruns_rs as tfr
 from tfevents.tensorboard_reader import Reader
 from tfruns_rs.errors import RunNotFoundError
 from tfruns_rs.importers import _wandb
-from tfruns_rs.tfruns._run_json import read_run_json, update_run_json
+from tfruns_rs.tfruns import _record
 
 DATA = Path(__file__).parents[1] / "data" / "importers"
 LOSS = [0.1, 0.05, 0.1 / 3, 0.025, 0.02]
@@ -85,7 +85,7 @@ def test_mlflow(source, runs_dir):
     assert flags == {"lr": 0.1, "optimizer": "adam", "layers": 2, "augment": True}
     assert (info["status"], info["completed"], info["tag_purpose"]) == ("completed", True, "test data")
     assert (info["experiment"], info["script"]) == ("digits", "ml.py")
-    assert read_run_json(run["run_dir"])["description"] == "a *small* run"
+    assert _record.read(run["run_dir"])["description"] == "a *small* run"
     runs = tfr.ls_runs(runs_dir=runs_dir)
     statuses = {Path(row["run_dir"]).name: row["status"] for row in runs.to_dicts()}
     assert {
@@ -155,7 +155,7 @@ def test_wandb(source, runs_dir):
     info = tfr.run_info(first)
     assert (info["status"], info["eval_best"], info["flag_model.units"]) == ("completed", 0.75, 16)
     assert (info["flag_augment"], info["project"]) == (True, "digits")
-    record = read_run_json(first)
+    record = _record.read(first)
     assert (record["name"], record["labels"], record["description"]) == ("trial-0", ["test"], "a small run")
     failed = tfr.run_info(second)
     assert (failed["status"], failed["error_message"], failed["exit_code"]) == ("failed", "exit code 1", 1)
@@ -184,14 +184,15 @@ def test_a_second_import_changes_nothing(source, runs_dir):
 def test_a_source_that_changed_is_renewed_in_place(source, runs_dir):
     first = tfr.import_runs(source, runs_dir)
     run = one(first, name="trial-0", tool="mlflow")
-    update_run_json(run["run_dir"], {"labels": ["mine"], "remote": ["elsewhere"]})
+    mine = {"labels": ["mine"], "remote": ["elsewhere"]}
+    _record.update(run["run_dir"], lambda record: record.update(mine))
     with (Path(run["source"]) / "metrics/train/loss").open("a") as file:
         file.write("1795539998000 0.015 5\n")
     second = tfr.import_runs(source, runs_dir)
     assert second["run_dir"].to_list() == first["run_dir"].to_list()
     assert second.filter(status="updated")["id"].to_list() == [run["id"]]
     assert series(run["run_dir"], "train/loss")[1] == [*LOSS, 0.015]
-    record = read_run_json(run["run_dir"])
+    record = _record.read(run["run_dir"])
     assert (record["labels"], record["remote"]) == (["mine"], ["elsewhere"])
     assert tfr.import_runs(source, runs_dir).filter(status="updated").is_empty()
     assert tfr.ls_runs(runs_dir=runs_dir).height == 13

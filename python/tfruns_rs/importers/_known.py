@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs.importers._foreign import files_below, mapping
-from tfruns_rs.tfruns._run_json import read_run_json
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._run_metadata import write_properties
-from tfruns_rs.tracking import _record
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -68,7 +67,7 @@ class Known:
             except OSError:
                 continue
             for path in entries:
-                record = read_run_json(path)
+                record = _record.read(path)
                 if imported := mapping(record.get("imported")):
                     self.add(path, str(record.get("name") or ""), imported, None)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
 from tfruns_rs.importers._known import REPLACED, UNFINISHED
-from tfruns_rs.tfruns._run_json import update_run_json
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._run_metadata import META_DIR, check_name, write_properties, write_run_metadata
 
 if TYPE_CHECKING:
@@ -84,10 +84,8 @@ def _fill(run: ForeignRun, directory: str, mark: dict[str, Any], *, files: bool)
     if files:
         for path, place in run.files:
             _copy(path, os.path.join(directory, place))  # noqa: PTH118
-    update_run_json(
-        directory,
-        {"name": run.name, "labels": run.labels, "description": run.description, "imported": mark},
-    )
+    facts = {"name": run.name, "labels": run.labels, "description": run.description, "imported": mark}
+    _record.update(directory, lambda record: record.update(facts))
     project_metrics(directory)
 
 
@@ -135,12 +133,10 @@ def _open_to_all(directory: str) -> None:
 
 def _keep(known: str, made: str) -> None:
     """Takes over from the old directory what the user said of the run since, and what only ours knows."""
-    from tfruns_rs.tfruns._run_json import read_run_json
-
-    before, now = read_run_json(known), read_run_json(made)
+    before, now = _record.read(known), _record.read(made)
     labels = list(dict.fromkeys([*now.get("labels", []), *before.get("labels", [])]))
     kept = {name: value for name, value in before.items() if name not in now}
-    update_run_json(made, {**kept, "labels": labels})
+    _record.update(made, lambda record: record.update(kept, labels=labels))
 
 
 def _place(made: str, runs_dir: str, start: float | None) -> str:

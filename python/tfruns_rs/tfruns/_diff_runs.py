@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.tfruns import _json
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tfruns._run_info import run_info
-from tfruns_rs.tfruns._run_json import read_json
 from tfruns_rs.tfruns._run_metadata import META_DIR
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def _facts(info: RunInfo) -> dict[tuple[str, str], str]:
         prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), "")
         facts[_PREFIXES.get(prefix, "property"), name.removeprefix(prefix)] = _text(value)
     path = f"{info['run_dir']}/{META_DIR}/environment.json"
-    found: Any = read_json(path)
+    found: Any = load(path)
     environment = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     for name in _ENVIRONMENT:
         if environment.get(name):

@@ -15,8 +15,7 @@ from typing import Any, cast
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._lifecycle import flush
-from tfruns_rs.tfruns import _json
-from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns import _json, _record
 from tfruns_rs.tfruns._run_metadata import META_DIR, PROJECTED, aligned
 
 MAX_ROWS = 500
@@ -39,13 +38,13 @@ def project_metrics(run_dir: str) -> bool:
         return False
     meta = f"{run_dir}/{META_DIR}"
     marker = f"{meta}/{PROJECTED}"
-    found = read_json(f"{meta}/metrics.json")
-    before = read_json(marker)
+    found = _record.read_json(f"{meta}/metrics.json")
+    before = _record.load(marker)
     ours = set(cast("list[str]", before)) if isinstance(before, list) else set[str]()
     theirs = {
-        name: values
-        for name, values in (cast("dict[str, list[Any]]", found) if isinstance(found, dict) else {}).items()
-        if name not in ours and isinstance(values, list)  # pyright: ignore[reportUnnecessaryIsInstance]
+        name: cast("list[Any]", values)
+        for name, values in found.items()
+        if name not in ours and isinstance(values, list)
     }
     added = {name: values for name, values in columns.items() if name not in theirs}
     if theirs and set(added) <= {"epoch"}:

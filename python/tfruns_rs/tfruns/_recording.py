@@ -12,12 +12,11 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
-from tfruns_rs.tfruns import _supervisor
+from tfruns_rs.tfruns import _record, _supervisor
 from tfruns_rs.tfruns._artifacts import Artifacts
 from tfruns_rs.tfruns._capture import Console
 from tfruns_rs.tfruns._environment import record_environment
 from tfruns_rs.tfruns._projection import Projector
-from tfruns_rs.tfruns._run_json import read_json, read_run_json, update_run_json
 from tfruns_rs.tfruns._run_metadata import META_DIR, write_properties, write_run_metadata
 
 if TYPE_CHECKING:
@@ -54,10 +53,12 @@ class Recording:
             self._end_session()
             properties = {name: value for name, value in properties.items() if name != "start"}
         write_properties(run.run_dir, properties)
-        known = read_run_json(run.run_dir)
-        sessions = [*known.get("sessions", []), {"start": self._started}]
-        name = known.get("name") or os.path.basename(run.run_dir)  # noqa: PTH119
-        update_run_json(run.run_dir, {"name": name, "sessions": sessions})
+
+        def began(record: dict[str, Any]) -> None:
+            record["name"] = record.get("name") or os.path.basename(run.run_dir)  # noqa: PTH119 - a text
+            _record.sessions(record).append({"start": self._started})
+
+        _record.update(run.run_dir, began)
         self.out = Console(f"{self._meta}/properties/output", encoding)
         self.err = Console(f"{self._meta}/stderr", encoding)
         if resumed:
@@ -67,15 +68,23 @@ class Recording:
 
     def _end_session(self) -> None:
         """Moves what the session before left into its entry of `run.json`."""
-        sessions = list(read_run_json(self.run.run_dir).get("sessions", [])) or [{}]
-        error = read_json(f"{self._meta}/error.json")
-        if error is not None:
-            sessions[-1] = {**sessions[-1], "error": error}
-        update_run_json(self.run.run_dir, {"sessions": sessions})
+        if error := _record.read_json(f"{self._meta}/error.json"):
+            self._of_session({"error": error})
         stale = [*_SESSION_FILES, *(f"properties/{name}" for name in _SESSION_PROPERTIES)]
         for name in stale:
             with suppress(FileNotFoundError):
                 os.unlink(f"{self._meta}/{name}")  # noqa: PTH108
+
+    def _of_session(self, facts: Mapping[str, Any]) -> None:
+        """Adds to what `run.json` says of the last session."""
+
+        def add(record: dict[str, Any]) -> None:
+            sessions = _record.sessions(record)
+            if not sessions:
+                sessions.append({"start": self._started})
+            sessions[-1].update(facts)
+
+        _record.update(self.run.run_dir, add)
 
     def watch(self, artifacts_dir: str | None, runs_dir: str) -> None:
         """Remembers which files are there, to find what the script changes."""
@@ -123,9 +132,7 @@ class Recording:
             facts["exit_code"] = exit_code
         if signal:
             facts["signal"] = signal
-        sessions = list(read_run_json(self.run.run_dir).get("sessions", [])) or [{"start": self._started}]
-        sessions[-1] = {**sessions[-1], **facts}
-        update_run_json(self.run.run_dir, {"sessions": sessions})
+        self._of_session(facts)
         # `end` comes last: a listing takes a run with an end for settled.
         ordered = {name: facts[name] for name in ("exit_code", "signal", "completed", "end") if name in facts}
         write_properties(self.run.run_dir, ordered)
@@ -142,9 +149,7 @@ class Recording:
 
     def error(self) -> tuple[str, str | None]:
         """The recorded error's message and traceback."""
-        content = read_json(f"{self._meta}/error.json")
-        if not isinstance(content, dict):
-            return "the script failed", None
-        traceback = content.get("traceback")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+        content = _record.read_json(f"{self._meta}/error.json")
+        traceback: Any = content.get("traceback")
         lines = "\n".join(map(str, traceback)) if isinstance(traceback, list) else None  # pyright: ignore[reportUnknownArgumentType]
-        return str(content.get("message", "the script failed")), lines or None  # pyright: ignore[reportUnknownArgumentType, reportUnknownMemberType]
+        return str(content.get("message", "the script failed")), lines or None

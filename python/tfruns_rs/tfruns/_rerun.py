@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import FlagsError, RunNotFoundError
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tfruns._run_info import run_info
-from tfruns_rs.tfruns._run_json import read_json
 from tfruns_rs.tfruns._run_metadata import META_DIR
 from tfruns_rs.tfruns._training_run import training_run
 
@@ -67,7 +67,7 @@ def rerun(run: Runs, *, flags: Mapping[str, Any] | None = None, **options: Any) 
 
 
 def _command(run_dir: str, name: str) -> tuple[list[str], str]:
-    content: Any = read_json(f"{run_dir}/{META_DIR}/environment.json")
+    content: Any = load(f"{run_dir}/{META_DIR}/environment.json")
     environment = cast("dict[str, Any]", content) if isinstance(content, dict) else {}
     command: Any = environment.get("command")
     if not isinstance(command, list) or not command:
@@ -78,5 +78,5 @@ def _command(run_dir: str, name: str) -> tuple[list[str], str]:
 
 
 def _flags(run_dir: str) -> dict[str, Any]:
-    content: Any = read_json(f"{run_dir}/{META_DIR}/flags.json")
+    content: Any = load(f"{run_dir}/{META_DIR}/flags.json")
     return cast("dict[str, Any]", content) if isinstance(content, dict) else {}

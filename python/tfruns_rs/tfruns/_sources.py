@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tfruns_rs.tfruns._run_json import read_json, update_run_json
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._run_metadata import META_DIR
 from tfruns_rs.tfruns._source import beside, pack
 
@@ -42,7 +42,7 @@ class Sources:
     def after(self) -> None:
         """Adds the project's modules that the script imported."""
         left = f"{self._run_dir}/{META_DIR}/.modules.json"
-        names = read_json(left)
+        names = _record.load(left)
         with suppress(OSError):
             Path(left).unlink()
         modules = [Path(name) for name in names if isinstance(name, str)] if isinstance(names, list) else []  # pyright: ignore[reportUnknownVariableType]
@@ -56,7 +56,7 @@ class Sources:
         roots = [self._root, *(path.parent for path in self._files if path.is_relative_to(self._project))]
         root = self._root if all(path.is_relative_to(self._root) for path in roots) else self._project
         if left_out := pack(self._run_dir, root, self._files):
-            update_run_json(self._run_dir, {"sources_left_out": left_out})
+            _record.update(self._run_dir, lambda record: record.update(sources_left_out=left_out))
 
 
 def _file_of(target: Any, command: Sequence[str]) -> Path | None:

@@ -11,10 +11,9 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import RunNotFoundError
-from tfruns_rs.tfruns import _json
+from tfruns_rs.tfruns import _json, _record
 from tfruns_rs.tfruns._run_dir import run_dirs
 from tfruns_rs.tfruns._run_metadata import write_properties
-from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._names import check_name
 
 if TYPE_CHECKING:

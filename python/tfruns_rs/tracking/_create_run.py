@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import ConflictError, RunNotFoundError
-from tfruns_rs.tfruns import _active
+from tfruns_rs.tfruns import _active, _record
 from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._run_metadata import write_properties
-from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._environment import write_environment
 from tfruns_rs.tracking._hparams_file import read_hparams, write_hparams
 from tfruns_rs.tracking._names import alternative_name, check_name, timestamp

@@ -10,8 +10,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs.errors import ConflictError, RunNotFoundError, UploadError
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._options import runs_dir_or_option
-from tfruns_rs.tracking import _manifest, _nodes, _record
+from tfruns_rs.tracking import _manifest, _nodes
 from tfruns_rs.tracking._artifact import RECORD, artifacts_dir_of
 from tfruns_rs.tracking._login import current_login
 from tfruns_rs.tracking._names import resolve_folder, timestamp

@@ -10,8 +10,8 @@ import os
 import sys
 from typing import Any
 
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._environment import record_environment
-from tfruns_rs.tracking import _record
 
 _FRAMEWORKS = ("jax", "keras", "lightgbm", "lightning", "sklearn", "tensorflow", "torch", "xgboost")
 

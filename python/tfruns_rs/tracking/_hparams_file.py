@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from tfruns_rs import _core
-from tfruns_rs.tfruns import _json
+from tfruns_rs.tfruns import _json, _record
 from tfruns_rs.tfruns._run_metadata import looks_secret, masked, present
-from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._hparams import leaves
 
 _NUMBERS = {"NaN": float("nan"), "Inf": float("inf"), "-Inf": float("-inf")}

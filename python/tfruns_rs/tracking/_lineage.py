@@ -8,8 +8,9 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs.errors import LogdirNotFoundError
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tfruns._options import runs_dir_or_option
-from tfruns_rs.tracking import _associations, _record
+from tfruns_rs.tracking import _associations
 from tfruns_rs.tracking._login import current_login
 from tfruns_rs.tracking._nodes import ROOT
 from tfruns_rs.tracking._upload import node_id

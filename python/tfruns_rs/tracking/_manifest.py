@@ -17,7 +17,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfruns_rs import _core
-from tfruns_rs.tracking import _record
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._artifact import RECORD
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs import _core
-from tfruns_rs.tracking import _record
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._names import canonical_type, seconds, timestamp
 
 if TYPE_CHECKING:

@@ -15,7 +15,8 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import RunClosedError, RunMetadataError
-from tfruns_rs.tracking import _associations, _record
+from tfruns_rs.tfruns import _record
+from tfruns_rs.tracking import _associations
 from tfruns_rs.tracking._annotate import mirror
 from tfruns_rs.tracking._environment import git_of, platform_of
 from tfruns_rs.tracking._hparams import HParams

@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING, Any
 from tfruns_rs import _core
 from tfruns_rs.tfevents._logdir import set_run_logdir
 from tfruns_rs.tfevents._writer import writer_of
-from tfruns_rs.tfruns import _active, _json
+from tfruns_rs.tfruns import _active, _json, _record
 from tfruns_rs.tfruns._projection import Projector
 from tfruns_rs.tfruns._run_metadata import write_properties
-from tfruns_rs.tracking import _record
 from tfruns_rs.tracking._names import timestamp
 
 if TYPE_CHECKING:

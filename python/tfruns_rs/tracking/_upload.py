@@ -17,7 +17,8 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from tfruns_rs.errors import ConflictError, UploadError
-from tfruns_rs.tracking import _associations, _manifest, _nodes, _record
+from tfruns_rs.tfruns import _record
+from tfruns_rs.tracking import _associations, _manifest, _nodes
 from tfruns_rs.tracking._artifact import RECORD, Artifact, open_artifact
 from tfruns_rs.tracking._login import Login, current_login
 from tfruns_rs.tracking._names import NAME, resolve_folder, timestamp

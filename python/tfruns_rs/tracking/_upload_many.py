@@ -10,7 +10,8 @@ import os
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs.errors import RunNotFoundError
-from tfruns_rs.tracking import _manifest, _nodes, _record
+from tfruns_rs.tfruns import _record
+from tfruns_rs.tracking import _manifest, _nodes
 from tfruns_rs.tracking._artifact import RECORD, open_artifact
 from tfruns_rs.tracking._create_run import open_run
 from tfruns_rs.tracking._upload import Report, request_of, upload_artifact, upload_run

@@ -23,7 +23,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from tfruns_rs import _core
-from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tuning._exclusive import create
 
 if TYPE_CHECKING:
@@ -199,5 +199,5 @@ def _content(facts: Mapping[str, Any]) -> bytes:
 
 
 def _document(path: str) -> dict[str, Any]:
-    found = read_json(path)
+    found = load(path)
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.tfruns._projection import metric_names
-from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tfruns._run_metadata import META_DIR
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def series_of(run_dir: str, metric: str) -> dict[int, float]:
     found = _logged(run_dir, metric)
     if found:
         return found
-    columns: Any = read_json(f"{run_dir}/{META_DIR}/metrics.json")
+    columns: Any = load(f"{run_dir}/{META_DIR}/metrics.json")
     values: Any = cast("Mapping[str, Any]", columns).get(metric) if isinstance(columns, dict) else None
     if not isinstance(values, list):
         return {}

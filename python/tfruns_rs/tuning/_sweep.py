@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from tfruns_rs import _core
 from tfruns_rs.errors import SweepNotFoundError
 from tfruns_rs.tfruns import _json
-from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tuning._claims import Claims
 from tfruns_rs.tuning._combinations import Flags, Trial, keyed
 from tfruns_rs.tuning._exclusive import create
@@ -63,7 +63,7 @@ class Sweep(NamedTuple):
     def asked(self, first: int = 1) -> list[dict[str, Any]]:
         """What the search noted from that number on: the flags of each combination and what else it needs."""
         found: list[dict[str, Any]] = []
-        while isinstance(document := read_json(self._trial(first + len(found))), dict):
+        while isinstance(document := load(self._trial(first + len(found))), dict):
             found.append(cast("dict[str, Any]", document))
         return found
 
@@ -127,7 +127,7 @@ def sweeps(runs_dir: str) -> list[Sweep]:
         names = sorted(os.listdir(below))  # noqa: PTH208
     except FileNotFoundError:
         return []
-    found = ((f"{below}/{name}", read_json(f"{below}/{name}/sweep.json")) for name in names)
+    found = ((f"{below}/{name}", load(f"{below}/{name}/sweep.json")) for name in names)
     return [_opened(path, runs_dir, cast("Any", about)) for path, about in found if isinstance(about, dict)]
 
 

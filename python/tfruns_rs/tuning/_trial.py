@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tfruns_rs.errors import TrainingRunError
 from tfruns_rs.tfruns._child import end_orphan
-from tfruns_rs.tfruns._run_json import read_json
+from tfruns_rs.tfruns._record import load
 from tfruns_rs.tfruns._run_metadata import META_DIR
 from tfruns_rs.tfruns._supervisor import Stop, Supervisor, supervised
 from tfruns_rs.tfruns._training_run import training_run
@@ -203,7 +203,7 @@ def _said(order: Order, claim: Claim) -> Stop | None:
     sweep = order.sweep
     if _is_stopped(order):
         return Stop("interrupted", "The run was stopped")
-    pruned = read_json(f"{sweep.directory}/prunes/{claim.run}")
+    pruned = load(f"{sweep.directory}/prunes/{claim.run}")
     if isinstance(pruned, str):
         return Stop("pruned", pruned)
     done = sweep.claims.done(claim.key).get("run")
@@ -227,7 +227,7 @@ def stop_here(reason: Stop) -> None:
 
 def _end_orphan_of(sweep: Sweep, run: str | None) -> None:
     """Ends the process of a run whose owner died, if it is of this very system and still there."""
-    alive = read_json(f"{sweep.runs_dir}/{run}/{META_DIR}/alive.json") if run else None
+    alive = load(f"{sweep.runs_dir}/{run}/{META_DIR}/alive.json") if run else None
     if not isinstance(alive, dict):
         return
     facts: dict[str, Any] = alive  # pyright: ignore[reportUnknownVariableType]

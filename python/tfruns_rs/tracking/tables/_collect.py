@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
-from tfruns_rs.tracking import _record
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._url import Url
 from tfruns_rs.tracking.tables._batch import EXAMPLE_ID, INPUT_TABLE_ID, as_frame
 from tfruns_rs.tracking.tables._direction import metrics_of

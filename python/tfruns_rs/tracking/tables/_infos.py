@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 from tfruns_rs.errors import MetricsTableError
-from tfruns_rs.tracking import _record
+from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._url import Url
 
 if TYPE_CHECKING:

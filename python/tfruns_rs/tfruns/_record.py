@@ -12,22 +12,50 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs import _core
+from tfruns_rs.tfruns._run_metadata import META_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-META_DIR = "tfruns.d"
+__all__ = [
+    "FORMAT",
+    "META_DIR",
+    "load",
+    "locked",
+    "path_of",
+    "read",
+    "read_json",
+    "sessions",
+    "update",
+    "write_json",
+]
+
 FORMAT = 1
+
+
+def load(path: str) -> Any:
+    """A JSON document; None where there is none or it can't be read."""
+    try:
+        return _document(path)
+    except OSError:
+        return None
 
 
 def read_json(path: str) -> dict[str, Any]:
     """An object; empty where the file is missing or is none."""
     try:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the system calls of a buffered text
-            value = json.loads(file.readall().decode())
-    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
+        value = _document(path)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
         return {}
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def _document(path: str) -> Any:
+    with open(path, "rb", buffering=0) as file:  # noqa: PTH123 - half the system calls of a buffered text
+        try:
+            return json.loads(file.readall().decode())
+        except (ValueError, RecursionError):
+            return None
 
 
 def write_json(path: str, value: Any) -> None:
@@ -63,6 +91,14 @@ def path_of(run_dir: str) -> str:
 def read(run_dir: str) -> dict[str, Any]:
     """A run's record; empty where there is none."""
     return read_json(path_of(run_dir))
+
+
+def sessions(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """A record's sessions, the last of which is the present one; made where there are none."""
+    held = record.get("sessions")
+    if not isinstance(held, list):
+        held = record["sessions"] = []
+    return cast("list[dict[str, Any]]", held)
 
 
 def update(run_dir: str, change: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
