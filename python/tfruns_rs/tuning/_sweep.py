@@ -97,7 +97,7 @@ def create_sweep(runs_dir: str, about: Mapping[str, Any], *, shared: bool = Fals
     document = {"format": FORMAT, "created": time.time(), **about}
     content = json.dumps(_json.plain(document), ensure_ascii=False)
     create(f"{directory}/sweep.json", (content + "\n").encode(), durable=True)
-    return _opened(directory, runs_dir, cast("dict[str, Any]", read_json(f"{directory}/sweep.json")))
+    return _opened(directory, runs_dir, cast("dict[str, Any]", load(f"{directory}/sweep.json")))
 
 
 def _agreed(directory: str, digest: str) -> str:
@@ -106,7 +106,7 @@ def _agreed(directory: str, digest: str) -> str:
     marker = f"{below}/.{digest}"
     if create(marker, json.dumps(name).encode()):
         return directory
-    first = f"{below}/{read_json(marker)}"
+    first = f"{below}/{load(marker)}"
     if not os.path.isdir(first):  # noqa: PTH112
         # It named a sweep that was removed since.
         _core.write_atomic(marker, json.dumps(name).encode())
