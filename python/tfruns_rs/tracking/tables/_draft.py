@@ -8,7 +8,7 @@
         data.parquet  table.json
 
 The number is taken by making the draft's directory, which one process alone can do. Rows are on disk when
-`append` returns; a part is compressed by a thread while the next ones come. Of a draft whose owner was killed
+`append` returns; a part is compressed in the background while the next ones come. Of a draft whose owner was killed
 every whole batch is left, and `finish` makes a table of it as of any other: once `data.parquet` is there it
 is whole and tells what belongs into `table.json`.
 """
@@ -43,6 +43,7 @@ METADATA_KEY = "tfruns_rs.metrics_table"
 _DRAFT_FILE = "draft.json"
 _NUMBER = "[0-9]" * 6
 _PART_BYTES = 16 << 20
+_IN_WORK = 2  # one part is read while the one before it is compressed
 
 
 class Draft:
@@ -62,8 +63,8 @@ class Draft:
         self._parts = Parts(hidden, facts["compression"], keyed=bool(facts["foreign"]))
         self._part = 0
         self._spill: Spill | None = None
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="metrics-table")
-        self._compressing: Future[None] | None = None
+        self._threads = ThreadPoolExecutor(_IN_WORK, thread_name_prefix="metrics-table")
+        self._in_work: list[Future[None]] = []
 
     @classmethod
     def create(cls, run_dir: Path, facts: dict[str, Any]) -> Draft:
@@ -140,7 +141,7 @@ class Draft:
         self._release()
 
     def _release(self) -> None:
-        self._thread.shutdown()
+        self._threads.shutdown()
         os.close(self._lock)
 
     def _spill_of(self, part: int) -> Path:
@@ -155,23 +156,31 @@ class Draft:
             return
         self._spill.close()
         self._spill = None
-        self._wait()  # so that at most one part is in memory
-        # Parts stand in order: behind one that failed there is none, until `finish` makes them all.
-        if self._part == self._parts.following:
-            with contextlib.suppress(RuntimeError):  # the interpreter is ending
-                self._compressing = self._thread.submit(self._compress, self._part)
+        while len(self._in_work) >= _IN_WORK:  # so that memory stays bounded
+            self._in_work.pop(0).exception()
+        before = self._in_work[-1] if self._in_work else None
+        with contextlib.suppress(RuntimeError):  # the interpreter is ending
+            self._in_work.append(self._threads.submit(self._compress, self._part, before))
         self._part += 1
 
     def _wait(self) -> None:
-        if self._compressing is not None:
-            # A failure left the spill where it was; `finish` compresses it again and raises what it meets.
-            self._compressing.exception()
-            self._compressing = None
+        """Waits until nothing is in work.
 
-    def _compress(self, part: int) -> None:
-        spill = self._spill_of(part)
-        self._parts.append(part, pl.read_ipc_stream(spill))
-        spill.unlink()
+        A failure left the spill where it was; `finish` compresses it again and raises what it meets.
+        """
+        while self._in_work:
+            self._in_work.pop(0).exception()
+
+    def _compress(self, part: int, before: Future[None] | None) -> None:
+        rows = pl.read_ipc_stream(self._spill_of(part))
+        if before is not None:
+            before.exception()
+        if part == self._parts.following:  # parts stand in order: behind one that failed there is none
+            self._store(part, rows)
+
+    def _store(self, part: int, rows: pl.DataFrame) -> None:
+        self._parts.append(part, rows)
+        self._spill_of(part).unlink()
 
     def _restore(self) -> None:
         """Makes parts of all spills that a killed owner left."""
@@ -191,7 +200,7 @@ class Draft:
 
     def _make_data(self, facts: dict[str, Any]) -> None:
         for spill in self._spills():
-            self._compress(int(spill.stem))
+            self._store(int(spill.stem), pl.read_ipc_stream(spill))
         if not self._parts.count:
             raise MetricsTableError(f"{self._hidden}: there are no rows")
         types = self._parts.conform()
