@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python test-remote lint types format docs browser bench clean
+.PHONY: help demo test test-rust test-python test-frameworks test-remote lint types format docs browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test-python: $(VENV)/.dev ## the Python tests, against the installed package
 test-remote: $(VENV)/.remote ## uploads to MLflow's server and Azurite too, killed at every step; needs npm
 	TFRUNS_TEST_REMOTE=1 TFRUNS_AZURITE=$(VENV)/azurite/node_modules/.bin/azurite-blob $(BIN)/python -m pytest -q \
 	  tests/tracking/test_mlflow.py tests/tracking/test_object_stores.py $(PYTEST_ARGS)
+
+test-frameworks: $(VENV)/.frameworks ## torch, Keras, Lightning, transformers: ~3 GB to download
+	$(BIN)/python -m pytest -q -m frameworks tests/frameworks $(PYTEST_ARGS)
 
 lint: $(VENV)/.dev ## formatting and lints, Rust and Python
 	cargo fmt --all --check
@@ -71,6 +74,9 @@ $(VENV)/.dev: $(SOURCES)
 
 $(VENV)/.docs: $(SOURCES)
 	$(call install,docs)
+
+$(VENV)/.frameworks: $(SOURCES)
+	$(call install,demo$(comma)dev$(comma)view$(comma)frameworks)
 
 $(VENV)/.bench: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)bench)

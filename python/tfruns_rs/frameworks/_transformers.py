@@ -42,7 +42,6 @@ class TransformersRecorder:
         model: Any = given.get("model")
         self._recorder.properties(
             samples=attempt(lambda: length(given["train_dataloader"].dataset)),
-            validation_samples=attempt(lambda: length(given["eval_dataloader"].dataset)),
             epochs=attempt(lambda: int(state.num_train_epochs)),
             batch_size=attempt(lambda: int(args.train_batch_size)),
             model=attempt(lambda: str(model)),
@@ -75,8 +74,13 @@ class TransformersRecorder:
         self, args: Any, state: Any, control: Any, metrics: Mapping[str, Any] | None = None, **given: Any
     ) -> None:
         """Records an evaluation that is no epoch's validation."""
-        del args, control, given
-        if state.is_world_process_zero and not self._recorder.is_training:
+        del args, control
+        if not state.is_world_process_zero:
+            return
+        if self._recorder.is_training:  # the trainer makes the loader when it first needs it
+            held_out = attempt(lambda: length(given["eval_dataloader"].dataset))
+            self._recorder.properties(validation_samples=held_out)
+        else:
             self._recorder.evaluation({k: v for k, v in (metrics or {}).items() if k != "epoch"})
 
     def on_train_end(self, args: Any, state: Any, control: Any, **given: Any) -> None:
