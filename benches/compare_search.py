@@ -56,7 +56,7 @@ def main():
     found = {"random": [], "TPE": []}
     for seed in range(asked.seeds):
         found["random"].append(regret("random", seed, asked.budget))
-        sampler = optuna.samplers.TPESampler(seed=seed, multivariate=False)
+        sampler = optuna.samplers.TPESampler(seed=seed)
         found["TPE"].append(regret(sampler, seed, asked.budget))
         sys.stderr.write(f"seed {seed}: " + ", ".join(f"{n} {v[-1]:.3g}" for n, v in found.items()) + "\n")
     medians = {name: statistics.median(values) for name, values in found.items()}

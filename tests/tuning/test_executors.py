@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
@@ -27,7 +27,7 @@ SAME = ["flag_lr", "flag_units", "metric_loss", "completed", "status", "script",
 
 @pytest.fixture
 def cluster(tmp_path):
-    distributed = pytest.importorskip("distributed")
+    distributed = pytest.importorskip("distributed", reason="install tfruns-rs[distributed]")
     with (
         distributed.LocalCluster(
             n_workers=2,
@@ -126,3 +126,36 @@ def test_an_executor_that_breaks_leaves_a_sweep_that_goes_on():
     again.__qualname__ = "suicide"
     runs = tuning_run(again, resume="2")
     assert runs["status"].to_list() == ["completed"]
+
+
+def test_ray_runs_the_same_grid_by_a_few_lines():
+    ray = pytest.importorskip("ray")
+    Path("train.py").write_text(SCRIPT)
+    here = tuning_run("train.py", flags=FLAGS, workers=2)
+
+    class RayExecutor(Executor):
+        def submit(self, fn, /, *args, **kwargs):
+            return ray.remote(fn).remote(*args, **kwargs).future()
+
+    path = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    ray.init(num_cpus=2, include_dashboard=False, runtime_env={"env_vars": path})
+    try:
+        there = tuning_run("train.py", flags=FLAGS, executor=RayExecutor())
+    finally:
+        ray.shutdown()
+    assert same(here).equals(same(there))
+
+
+def test_submitit_runs_jobs_by_a_few_lines():
+    submitit = pytest.importorskip("submitit")
+    Path("train.py").write_text(SCRIPT)
+    slurm = submitit.AutoExecutor(folder="slurm_logs", cluster="local")
+    slurm.update_parameters(timeout_min=5)
+
+    class SlurmExecutor(ThreadPoolExecutor):
+        def submit(self, fn, /, *args, **kwargs):
+            return super().submit(slurm.submit(fn, *args, **kwargs).result)
+
+    with SlurmExecutor(2) as executor:
+        there = tuning_run("train.py", flags=FLAGS, executor=executor, workers=2)
+    assert same(tuning_run("train.py", flags=FLAGS)).equals(same(there))
