@@ -8,9 +8,9 @@
         data.parquet  table.json
 
 The number is taken by making the draft's directory, which one process alone can do. Rows are on disk when
-`append` returns; a part is compressed in the background while the next ones come. Of a draft whose owner was killed
-every whole batch is left, and `finish` makes a table of it as of any other: once `data.parquet` is there it
-is whole and tells what belongs into `table.json`.
+`append` returns; a part is compressed in the background while the next ones come. Of a draft whose owner was
+killed every whole batch is left, and `finish` makes a table of it as of any other: once `data.parquet` is
+there it is whole and tells what belongs into `table.json`.
 """
 
 from __future__ import annotations
