@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python test-frameworks test-remote lint types format docs browser bench clean
+.PHONY: help demo test test-rust test-python test-oldest test-frameworks test-remote lint types format docs browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,7 +15,7 @@ help: ## list the commands
 demo: $(VENV)/.demo ## train a small model, log it, list the run, read the events back
 	$(BIN)/python examples/demo.py $(DEMO_ARGS)
 
-test: lint types test-rust test-python ## all tests (Rust and Python), lint and type checks
+test: lint types test-rust test-python test-oldest ## all tests (Rust and Python), lint and type checks
 
 test-rust: ## the core's tests; needs no Python
 	cargo test --locked --quiet
@@ -29,6 +29,11 @@ test-remote: $(VENV)/.remote ## uploads to MLflow's server and Azurite too, kill
 
 test-frameworks: $(VENV)/.frameworks ## torch, Keras, Lightning, transformers: ~3 GB to download
 	$(BIN)/python -m pytest -q -m frameworks tests/frameworks $(PYTEST_ARGS)
+
+test-oldest: $(VENV)/.dev ## lazy frames with the oldest Polars that is supported
+	@test -d build/oldest/polars || $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+	  --target build/oldest "polars==$$(sed -n 's/.*"polars>=\([0-9.]*\)".*/\1/p' pyproject.toml).0"
+	PYTHONPATH=build/oldest $(BIN)/python -m pytest -q tests/tfevents/test_scan.py
 
 lint: $(VENV)/.dev ## formatting and lints, Rust and Python
 	cargo fmt --all --check
