@@ -7,7 +7,8 @@ BIN := $(VENV)/bin
 SOURCES := $(shell find src crates python proto -type f -not -name '*.so' -not -path '*/__pycache__/*') \
            Cargo.toml Cargo.lock build.rs pyproject.toml
 
-.PHONY: help demo test test-rust test-python test-oldest test-frameworks test-remote lint types format docs browser bench clean
+.PHONY: help demo test test-rust test-python test-oldest test-frameworks test-remote test-wheel lint types format docs \
+        audit audit-python browser bench clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +54,19 @@ format: $(VENV)/.dev ## format all code
 docs: $(VENV)/.docs ## the documentation as a site, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --quiet --strict
 	@echo "The documentation is in site/index.html"
+
+test-wheel: ## build sdist and wheel, try the wheel as a stranger does in empty environments (about ten minutes)
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python tests/wheel/try_wheel.py $(WHEEL_ARGS)
+
+audit: audit-python ## licences, bans and known vulnerabilities of all dependencies; needs cargo-deny and the network
+	cargo deny --locked check
+
+audit-python: ## known vulnerabilities of what the package and its extras bring along
+	@test -x $(VENV)/audit/bin/python || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(VENV)/audit/bin/python tests/wheel/requirements.py > $(VENV)/audit/requirements.txt
+	$(VENV)/audit/bin/pip-audit --strict -r $(VENV)/audit/requirements.txt
 
 browser: ## install the browser that the tests of the pages drive (Debian, Ubuntu)
 	@command -v chromium >/dev/null || { $(AS_ROOT) apt-get update -qq && \
