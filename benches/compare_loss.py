@@ -1,8 +1,13 @@
-"""What is lost when a training process ends, beside tensorboardX and TensorBoard's writer (torch uses it).
+"""What is lost when a training process ends, beside tensorboardX, tf.summary and TensorBoard's
+writer, which is torch's.
 
 Each writer logs 1000 scalars and ends in one of several ways; what is whole in its file is counted.
+TensorFlow may live in an environment of its own:
+`python benches/compare_loss.py --tensorflow path/to/its/python`.
 """
 
+import argparse
+import importlib.util
 import struct
 import subprocess
 import sys
@@ -39,7 +44,15 @@ def log(i):
     writer.add_event(Event(wall_time=1.0, step=i, summary=Summary(value=[value])))
 flush = writer.flush
 """,
+    "tf.summary": """
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+import tensorflow as tf
+writer = tf.summary.create_file_writer(logdir)
+writer.set_as_default()
+log, flush = (lambda i: tf.summary.scalar("x", i, step=i)), writer.flush
+""",
 }
+HANGS_SECS = 120
 
 ENDS = {
     "exit without close": "",
@@ -72,14 +85,14 @@ def whole_records(logdir: Path) -> int:
     return count
 
 
-def kept(prepare: str, end: str) -> str:
+def kept(prepare: str, end: str, python: str) -> str:
     """How many of the records are in the file after the process has ended so."""
     body = IN_CHILD if end.startswith("in a forked") else LOG
     script = f"import os, sys, time\nlogdir = sys.argv[1]\n{prepare}\n{body}{ENDS[end]}"
     with tempfile.TemporaryDirectory() as logdir:
         try:
             subprocess.run(
-                [sys.executable, "-c", script, logdir], check=False, capture_output=True, timeout=60
+                [python, "-c", script, logdir], check=False, capture_output=True, timeout=HANGS_SECS
             )
         except subprocess.TimeoutExpired:
             return f"hangs, {whole_records(Path(logdir))}"
@@ -88,12 +101,16 @@ def kept(prepare: str, end: str) -> str:
 
 def main() -> None:
     """Print the table."""
-    print("| records kept of 1000 | " + " | ".join(WRITERS) + " |")
-    print("|---|" + "---:|" * len(WRITERS))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    here = sys.executable if importlib.util.find_spec("tensorflow") else None
+    parser.add_argument("--tensorflow", default=here, help="a Python that has TensorFlow")
+    pythons = dict.fromkeys(WRITERS, sys.executable) | {"tf.summary": parser.parse_args().tensorflow}
+    writers = [name for name in WRITERS if pythons[name]]
+    print("| records kept of 1000 | " + " | ".join(writers) + " |")
+    print("|---|" + "---:|" * len(writers))
     for end in ENDS:
-        print(
-            f"| {end} | " + " | ".join(kept(prepare, end) for prepare in WRITERS.values()) + " |", flush=True
-        )
+        counts = [kept(WRITERS[name], end, pythons[name]) for name in writers]
+        print(f"| {end} | " + " | ".join(counts) + " |", flush=True)
 
 
 if __name__ == "__main__":

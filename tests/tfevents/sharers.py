@@ -20,7 +20,7 @@ from pathlib import Path
 
 import tfruns_rs as tfr
 
-AIMED = 0.8  # the share of kills that wait until somebody is inside a write
+AIMED = 0.8  # the share of kills that wait until the victim has the lock, and so is about to write
 _ACKNOWLEDGED = struct.Struct("<qq")  # records flushed, batches of others completed
 
 
@@ -51,8 +51,8 @@ class Sharer:
         self._said = b""
         self._pipe, theirs = os.pipe()
         if method == "fork":
-            self._pid = os.fork()
-            if self._pid == 0:
+            self.pid = os.fork()
+            if self.pid == 0:
                 try:
                     log(writer, *work, theirs)
                 finally:
@@ -62,12 +62,12 @@ class Sharer:
             context = multiprocessing.get_context("spawn")
             process = context.Process(target=_log_spawned, args=(writer, work, os.getpid(), theirs))
             process.start()
-            self._pid = process.pid
+            self.pid = process.pid
             self._process = process
         else:
             command = [sys.executable, __file__, writer.logdir, "--child", *map(str, work), str(theirs)]
             process = subprocess.Popen(command, pass_fds=[theirs])
-            self._pid = process.pid
+            self.pid = process.pid
             self._process = process
         if method != "spawn":
             os.close(theirs)
@@ -75,7 +75,7 @@ class Sharer:
             self._theirs = theirs
 
     def kill(self):
-        os.kill(self._pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self):
         """The records it flushed, and the batches it completed, as far as it said."""
@@ -92,7 +92,7 @@ class Sharer:
         if hasattr(self, "_process"):
             self._process.join() if hasattr(self._process, "join") else self._process.wait()
         else:
-            os.waitpid(self._pid, 0)
+            os.waitpid(self.pid, 0)
         said = [
             _ACKNOWLEDGED.unpack(self._said[i : i + 16]) for i in range(0, len(self._said) // 16 * 16, 16)
         ]
@@ -122,7 +122,7 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
     writer = tfr.EventWriter(logdir, shared=True)
     writer.add_scalar("driver", 0)
     writer.flush()
-    file = os.open(writer.files[0], os.O_RDONLY)
+    sidecar = Path(logdir, ".tfruns-share").stat().st_ino
     started = time.monotonic()
     for turn in range(rounds):
         method = methods[turn % len(methods)]
@@ -131,16 +131,20 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
         ]
         while not all(sharer.has_begun() for sharer in sharers):
             time.sleep(0.001)
-        victims = rng.sample(sharers, kills)
-        for victim in victims:
-            _pause(file, rng.uniform(0, count * processes * 5e-7 / kills), aimed=rng.random() < AIMED)
-            victim.kill()
+        victims = {sharer.pid: sharer for sharer in rng.sample(sharers, kills)}
+        doomed = dict(victims)
+        while doomed:
+            time.sleep(rng.uniform(0, count * processes * 5e-7 / kills))
+            victim = next(iter(doomed))
+            if rng.random() < AIMED:
+                victim = _one_that_writes(sidecar, doomed) or victim
+            doomed.pop(victim).kill()
             for sharer in sharers:
                 sharer.drain()
         for sharer in sharers:
             acknowledged[sharer.tag], others = sharer.wait()
             completed += others
-        killed += [victim.tag for victim in victims]
+        killed += [victim.tag for victim in victims.values()]
         writer.add_scalar("driver", turn + 1)
     writer.flush()
     completed += writer.stats()["completed"]
@@ -157,14 +161,16 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
     }
 
 
-def _pause(file, seconds, *, aimed):
-    """Wait; if aimed, then until the file is seen to grow: somebody is inside a write."""
-    time.sleep(seconds)
-    if aimed:
-        size = os.fstat(file).st_size
-        deadline = time.monotonic() + 0.2
-        while os.fstat(file).st_size == size and time.monotonic() < deadline:
-            pass
+def _one_that_writes(sidecar, pids):
+    """Wait until one of the processes has the lock; None where that does not happen, or can't be seen."""
+    deadline = time.monotonic() + 0.5
+    inode, locks = f":{sidecar}", Path("/proc/locks")
+    while locks.exists() and time.monotonic() < deadline:
+        for line in locks.read_text().splitlines():
+            fields = line.split()
+            if "WRITE" in fields and fields[-3].endswith(inode) and int(fields[-4]) in pids:
+                return int(fields[-4])
+    return None
 
 
 def check(report, points):
