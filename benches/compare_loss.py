@@ -52,7 +52,7 @@ writer.set_as_default()
 log, flush = (lambda i: tf.summary.scalar("x", i, step=i)), writer.flush
 """,
 }
-HANGS_SECS = 120
+HANGS_SECS = 240
 
 ENDS = {
     "exit without close": "",
@@ -91,11 +91,17 @@ def kept(prepare: str, end: str, python: str) -> str:
     script = f"import os, sys, time\nlogdir = sys.argv[1]\n{prepare}\n{body}{ENDS[end]}"
     with tempfile.TemporaryDirectory() as logdir:
         try:
-            subprocess.run(
-                [python, "-c", script, logdir], check=False, capture_output=True, timeout=HANGS_SECS
+            done = subprocess.run(
+                [python, "-c", script, logdir],
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=HANGS_SECS,
             )
         except subprocess.TimeoutExpired:
             return f"hangs, {whole_records(Path(logdir))}"
+        if "Traceback" in done.stderr:
+            sys.exit(done.stderr)
         return str(whole_records(Path(logdir)))
 
 

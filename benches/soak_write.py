@@ -1,7 +1,8 @@
 """Log at full rate for as long as you like, and watch the memory: `python benches/soak_write.py [seconds]`.
 
-The disk is bounded as well: at a gigabyte the events go on in the next directory, and what is in the last one
-is counted, by a process of its own, and removed. Memory is flat when the last line shows what the first showed.
+The disk is bounded as well: at a gigabyte the events go on in the next directory, and what is in the last
+one is counted, by a process of its own, and removed. Memory is flat when the last line shows what the first
+showed.
 """
 
 import argparse

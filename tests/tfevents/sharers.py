@@ -20,7 +20,7 @@ from pathlib import Path
 
 import tfruns_rs as tfr
 
-AIMED = 0.8  # the share of kills that wait until the victim has the lock, and so is about to write
+AIMED = 0.8  # the share of kills that wait until the victim is seen to write
 _ACKNOWLEDGED = struct.Struct("<qq")  # records flushed, batches of others completed
 
 
@@ -123,6 +123,7 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
     writer.add_scalar("driver", 0)
     writer.flush()
     sidecar = Path(logdir, ".tfruns-share").stat().st_ino
+    file = os.open(writer.files[0], os.O_RDONLY)
     started = time.monotonic()
     for turn in range(rounds):
         method = methods[turn % len(methods)]
@@ -137,7 +138,7 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
             time.sleep(rng.uniform(0, count * processes * 5e-7 / kills))
             victim = next(iter(doomed))
             if rng.random() < AIMED:
-                victim = _one_that_writes(sidecar, doomed) or victim
+                victim = _one_that_writes(sidecar, file, doomed) or victim
             doomed.pop(victim).kill()
             for sharer in sharers:
                 sharer.drain()
@@ -148,6 +149,7 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
         writer.add_scalar("driver", turn + 1)
     writer.flush()
     completed += writer.stats()["completed"]
+    os.close(file)
     seconds = time.monotonic() - started
     files = writer.files
     writer.close()
@@ -161,15 +163,18 @@ def run(logdir, *, methods, rounds, count, processes, kills, seed, blob):
     }
 
 
-def _one_that_writes(sidecar, pids):
-    """Wait until one of the processes has the lock; None where that does not happen, or can't be seen."""
-    deadline = time.monotonic() + 0.5
+def _one_that_writes(sidecar, file, pids):
+    """Wait until one of the processes has the lock and the file grows; None where that can't be seen."""
+    deadline = time.monotonic() + 0.3
     inode, locks = f":{sidecar}", Path("/proc/locks")
     while locks.exists() and time.monotonic() < deadline:
         for line in locks.read_text().splitlines():
             fields = line.split()
             if "WRITE" in fields and fields[-3].endswith(inode) and int(fields[-4]) in pids:
-                return int(fields[-4])
+                size, soon = os.fstat(file).st_size, time.monotonic() + 0.05
+                while time.monotonic() < soon:
+                    if os.fstat(file).st_size != size:
+                        return int(fields[-4])
     return None
 
 

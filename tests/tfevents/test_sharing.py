@@ -293,6 +293,16 @@ def test_another_host_is_not_joined(tmp_path):
             assert other.stats()["sharing"] == "alone: other host"
 
 
+def test_a_lock_that_keeps_nobody_out_is_not_trusted(tmp_path):
+    """Such as one on something that is no file; the writer goes on in a run of its own and says so."""
+    os.mkfifo(tmp_path / ".tfruns-share")
+    with tfr.EventWriter(tmp_path, shared=True) as writer:
+        writer.add_scalar("x", 1)
+        assert writer.stats()["sharing"] == "alone: untrusted locks"
+    (point,) = raw_scalars(tmp_path)
+    assert point.run == f"@{socket.gethostname()}-{os.getpid()}"
+
+
 def masked_crc(data):
     from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
 

@@ -7,6 +7,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import warnings
@@ -53,11 +54,17 @@ def test_every_reader_sees_every_point(tmp_path):
         assert server.complaints == []
 
 
-def test_nan_is_kept(tmp_path):
+def test_nan_and_infinities_are_kept(tmp_path):
     with tfr.EventWriter(tmp_path) as writer:
         writer.add_scalar("x", math.nan, 1)
-    ((_, _, value),) = values(tmp_path)
-    assert math.isnan(value)
+        writer.add_scalar("x", math.inf, 2)
+        writer.add_scalar_series("x", [3, 4], [-math.inf, math.nan])
+    first, *infinities, last = [value for _, _, value in values(tmp_path)]
+    assert math.isnan(first)
+    assert infinities == [math.inf, -math.inf]
+    assert math.isnan(last)
+    ours = tfr.collect_events(tmp_path, type="scalar")["value"].to_list()
+    assert list(map(str, ours)) == ["nan", "inf", "-inf", "nan"]
 
 
 def sizes(logdir, numbers, **options):
@@ -323,6 +330,37 @@ def test_a_full_buffer_blocks_and_loses_nothing(tmp_path):
             writer.add_scalar("x", 0.1, step)
         assert writer.stats()["waits"] > 0
     assert [step for _, step, _ in values(tmp_path)] == list(range(5000))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="files are shared on Unix only")
+def test_who_waits_for_room_lets_other_threads_run(tmp_path):
+    import fcntl
+
+    options = {"shared": True, "max_buffer_bytes": 1000, "flush_secs": 0.01, "lock_timeout_secs": 1000}
+    with tfr.EventWriter(tmp_path, **options) as writer:
+        writer.add_scalar("x", 0)
+        writer.flush()
+        logged = []
+
+        def log():
+            for i in range(1, 50):
+                writer.add_scalar("x", i)
+                logged.append(i)
+
+        with (tmp_path / ".tfruns-share").open("r+b") as held:
+            fcntl.flock(held, fcntl.LOCK_EX)
+            thread = threading.Thread(target=log)
+            thread.start()
+            deadline = time.monotonic() + 20
+            while writer.stats()["waits"] == 0:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            for _ in range(10):
+                time.sleep(0.01)
+            assert thread.is_alive()
+            assert len(logged) < 49
+        thread.join()
+    assert [value for _, _, value in values(tmp_path)] == list(range(50))
 
 
 def test_a_full_buffer_raises_if_asked(tmp_path):
@@ -659,6 +697,43 @@ def test_a_moved_directory_is_told(tmp_path):
         writer.flush()
     assert [step for _, step, _ in values(tmp_path / "b")] == [0]
     assert [step for _, step, _ in values(tmp_path / "a")] == [1]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs to become another user")
+def test_a_directory_that_is_revoked_is_told_and_logging_goes_on_when_it_is_given_back():
+    """In a child that is nobody, for root may write everywhere."""
+    nobody = 65534
+    logdir = Path(tempfile.mkdtemp())
+    os.chown(logdir, nobody, nobody)
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            os.setresuid(nobody, nobody, nobody)
+            with tfr.EventWriter(logdir) as writer:
+                writer.add_scalar("x", 0, 0)
+                writer.flush()
+                logdir.chmod(0)
+                writer.add_scalar("x", 0, 1)
+                writer.flush()  # the file is open: what can be written is
+                with pytest.raises(PermissionError):
+                    writer.add_scalar("x", 0, 0, run="other")
+                with pytest.raises(PermissionError), tfr.EventWriter(logdir) as another:
+                    another.add_scalar("x", 0, 0)
+                logdir.chmod(0o700)
+                writer.add_scalar("x", 0, 0, run="other")
+            status = 0
+        finally:
+            os._exit(status)
+    try:
+        assert os.waitpid(pid, 0)[1] == 0
+        assert sorted((point.run, point.step) for point in raw_scalars(logdir)) == [
+            (".", 0),
+            (".", 1),
+            ("other", 0),
+        ]
+    finally:
+        shutil.rmtree(logdir)
 
 
 def test_thousands_of_runs_and_logdirs(tmp_path):

@@ -65,7 +65,8 @@ impl<'py> Leaves<'py> {
                     return Err(errors::error(nested.py(), "InvalidEventError", message));
                 }
                 let nested_run = self.run(name);
-                if !self.collect(nested, nested_run, depth + 1)? {
+                // A copy, for to read a number may let other threads change the mapping.
+                if !self.collect(&nested.copy()?, nested_run, depth + 1)? {
                     return Ok(false);
                 }
                 continue;

@@ -92,19 +92,32 @@ impl<T: Element> Array<T> {
     }
 }
 
-/// A number of numpy's floating types; numpy is not imported for it.
+/// A number of numpy's floating or integer types; numpy is not imported for it.
 pub(super) fn numpy_number(value: &Bound<'_, PyAny>) -> PyResult<Option<f64>> {
-    static FLOATING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static TYPES: PyOnceLock<[Py<PyAny>; 3]> = PyOnceLock::new();
     let py = value.py();
-    let floating = if let Some(floating) = FLOATING.get(py) {
-        floating
+    let types = if let Some(types) = TYPES.get(py) {
+        types
     } else {
         let modules = py.import("sys")?.getattr("modules")?;
         let Ok(numpy) = modules.get_item("numpy") else { return Ok(None) };
-        let Ok(floating) = numpy.getattr("floating") else { return Ok(None) };
-        FLOATING.get_or_init(py, || floating.unbind())
+        let (Ok(floating), Ok(integer), Ok(boolean)) =
+            (numpy.getattr("floating"), numpy.getattr("integer"), numpy.getattr("bool_"))
+        else {
+            return Ok(None); // it is being imported
+        };
+        TYPES.get_or_init(py, || [floating.unbind(), integer.unbind(), boolean.unbind()])
     };
-    if value.is_instance(floating.bind(py))? { value.extract().map(Some) } else { Ok(None) }
+    let is = |number: usize| value.is_instance(types[number].bind(py));
+    if is(0)? {
+        value.extract().map(Some)
+    } else if is(1)? {
+        integer(&value.call_method0(intern!(py, "__index__"))?)
+    } else if is(2)? {
+        Ok(Some(f64::from(u8::from(value.is_truthy()?))))
+    } else {
+        Ok(None)
+    }
 }
 
 /// `None` for one that is larger than any float64.
