@@ -254,11 +254,9 @@ pub fn exit(deadline: Duration) -> Vec<Arc<Writer>> {
     let mut left = waiting.len();
     while is_working && left > 0 && Instant::now() < end {
         match all_done.recv_timeout(PATIENCE.min(end.saturating_duration_since(Instant::now()))) {
-            Ok((writer, committed)) => {
-                // Threads that still log commit for themselves; what of theirs waits at this moment is not lost.
-                waiting.retain(|other| !committed || !Arc::ptr_eq(other, &writer));
-                left -= 1;
-            }
+            // Threads that still log commit for themselves; what of theirs waits at this moment is not lost.
+            Ok(Some(committed)) => waiting.retain(|other| !Arc::ptr_eq(other, &committed)),
+            Ok(None) => left -= 1,
             Err(RecvTimeoutError::Timeout) => is_working = commit_at_exit(&work, &done),
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -267,20 +265,20 @@ pub fn exit(deadline: Duration) -> Vec<Arc<Writer>> {
     waiting
 }
 
-/// Starts a thread that commits the writers left; whether it could be started, or there are none.
+/// Starts a thread that commits the writers left, and tells of each that it is committed, then that it is done with.
 fn commit_at_exit(
     work: &Arc<Mutex<VecDeque<Arc<Writer>>>>,
-    done: &mpsc::Sender<(Arc<Writer>, bool)>,
+    done: &mpsc::Sender<Option<Arc<Writer>>>,
 ) -> bool {
     let take = |work: &Mutex<VecDeque<_>>| work.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let (work, done) = (Arc::clone(work), done.clone());
     let thread = std::thread::Builder::new().name("tfruns-exit".to_owned()).spawn(move || {
         while let Some(writer) = take(&work) {
-            let committed = writer.commit().is_ok();
-            if done.send((Arc::clone(&writer), committed)).is_err() {
-                return;
+            if writer.commit().is_ok() {
+                let _nobody_waits = done.send(Some(Arc::clone(&writer)));
             }
             writer.retire();
+            let _nobody_waits = done.send(None);
         }
     });
     thread.is_ok()
