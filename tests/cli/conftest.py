@@ -1,11 +1,16 @@
 """Runs to look at, and the command as a person and a pipe call it."""
 
+from inspect import signature
+
 import pytest
 from click.testing import CliRunner
 
 from cli.command import make_run
 from tfruns_rs import _core
 from tfruns_rs.cli._app import tfruns
+
+# Before click 8.2 the two streams are one, unless they are asked to be kept apart.
+_APART = {"mix_stderr": False} if "mix_stderr" in signature(CliRunner).parameters else {}
 
 
 @pytest.fixture(autouse=True)
@@ -21,7 +26,7 @@ def call():
     """Calls the command in this process; its output is no terminal."""
 
     def called(*words, stdin=None, code=0):
-        result = CliRunner().invoke(tfruns, [str(word) for word in words], input=stdin)
+        result = CliRunner(**_APART).invoke(tfruns, [str(word) for word in words], input=stdin)
         if result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
         assert result.exit_code == code, result.output
