@@ -14,6 +14,7 @@ from tfruns_rs import (
     write_run_metadata,
 )
 from tfruns_rs.errors import TrainingRunError
+from tfruns_rs.tfruns import _projection
 from tfruns_rs.tfruns._projection import MAX_ROWS, project_metrics
 
 
@@ -127,3 +128,13 @@ def test_flags_are_hyperparameters_of_tensorboard():
     Path("train.py").write_text("import sys\n")
     run = training_run(flags={"lr": 0.25}, pass_flags="argv", echo=False)["run_dir"][0]
     assert "0.25" in str(collect_hparams(f"{run}/logs").to_dicts())
+
+
+def test_a_projection_that_fails_is_no_failed_training(monkeypatch):
+    def full_disk(_run_dir):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(_projection, "project_metrics", full_disk)
+    with pytest.warns(RuntimeWarning, match=r"metrics.json of .* lags behind .*No space left"):
+        run = training_run(lambda: log_event(loss=0.5), echo=False, view=False)
+    assert run["status"].item() == "completed"

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+import warnings
 from contextlib import suppress
 from typing import Any, cast
 
@@ -144,7 +145,14 @@ class Projector:
             wait = max(INTERVAL_SECS, 50 * (time.monotonic() - began))
 
     def stop(self) -> None:
-        """Ends the thread and projects what the run ended with."""
+        """Ends the thread and projects what the run ended with; where that fails, warns."""
         self._stopped.set()
         self._thread.join()
-        project_metrics(self._run_dir)
+        try:
+            project_metrics(self._run_dir)
+        except Exception as error:  # noqa: BLE001 - the training is done; no view of it may make it fail
+            warnings.warn(
+                f"metrics.json of {self._run_dir} lags behind the run's events, which are whole: {error}",
+                RuntimeWarning,
+                stacklevel=2,
+            )

@@ -7,6 +7,7 @@ is data that may come from anywhere, so only columns, literals, operators and a 
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -78,7 +79,17 @@ def _checked(text: str, times: Collection[str]) -> str:
             raise ValueError(f"the function {previous} is not allowed in a condition: {text!r}")
         if kind == "quoted" or (kind == "word" and found.lower() not in _KEYWORDS):
             column = found.strip('"`')
-        passed.append(f"{found}::timestamptz" if kind == "string" and column in times else found)
+        passed.append(_time(found[1:-1], text) if kind == "string" and column in times else found)
         previous, previous_kind = found, kind
         position = token.end()
     return " ".join(passed)
+
+
+def _time(written: str, text: str) -> str:
+    """A time in UTC, in the one form that all supported versions of Polars read."""
+    try:
+        time = datetime.fromisoformat(written)
+    except ValueError:
+        raise ValueError(f"{written!r} is no time such as 2024-01-31 09:30:00: {text!r}") from None
+    time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    return f"STRPTIME('{time.isoformat(timespec='microseconds')}', '%+')"
