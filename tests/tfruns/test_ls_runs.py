@@ -112,7 +112,7 @@ def test_missing_values_and_nan_are_last_in_both_directions():
         ("error_message IS NOT NULL", 1),
         ('"metric_f1-score" > 0', 1),
         ("start > '2024-01-01T10:10:00'", 1),
-        ("start BETWEEN '2024-01-01 11:05+01:00' AND '2024-01-01T10:10:00'", 2),
+        ("start BETWEEN '2024-01-01 11:05:00.2+01:00' AND '2024-01-01T10:10:00'", 2),
         (lambda runs: runs["metric_loss"] < 1, 1),
         (lambda _: pl.col("team") == "a", 1),
         (lambda runs: runs.head(3), 3),
