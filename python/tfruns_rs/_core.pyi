@@ -10,6 +10,7 @@ from typing_extensions import Buffer, CapsuleType
 __all__ = [
     "ArrowStream",
     "EventFiles",
+    "EventListing",
     "EventWriter",
     "Heartbeat",
     "ReadReport",
