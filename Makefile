@@ -98,7 +98,7 @@ $(VENV)/.frameworks: $(SOURCES)
 	$(call install,demo$(comma)dev$(comma)view$(comma)frameworks)
 
 $(VENV)/.bench: $(SOURCES)
-	$(call install,demo$(comma)dev$(comma)bench)
+	$(call install,demo$(comma)dev$(comma)view$(comma)bench)
 
 $(VENV)/.remote: $(SOURCES)
 	$(call install,dev$(comma)mlflow)
