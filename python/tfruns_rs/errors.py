@@ -63,6 +63,10 @@ class TrainingRunError(TfrunsError, RuntimeError):
     traceback: str | None = None
 
 
+class RunBusyError(TfrunsError, RuntimeError):
+    """A run that is running was to be resumed."""
+
+
 class MissingExtraError(TfrunsError, ImportError):
     """An optional part is not installed; the message says what to install."""
 

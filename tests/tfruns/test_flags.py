@@ -50,6 +50,9 @@ def test_a_table_is_shown():
     ]
     assert declare().to_frame().columns == ["name", "type", "value", "description"]
     assert flags().to_frame().schema["name"] == pl.String
+    assert repr(flags(flag_string("a", "x\ny", "two\nlines"))).splitlines()[1:] == [
+        "a     string  x y    two lines"
+    ]
 
 
 def test_values_are_read_by_name_and_never_changed():
@@ -83,6 +86,8 @@ def test_values_are_read_by_name_and_never_changed():
         (["--fake-data"], "fake_data", True),
         (["--fake-data", "--max-steps=1"], "fake_data", True),
         (["--fake-data", "no"], "fake_data", False),
+        (["--no-fake-data"], "fake_data", False),
+        (["--no-fake_data", "--fake-data"], "fake_data", True),
         *(
             ([f"--fake-data={word}"], "fake_data", True)
             for word in ("true", "yes", "on", "y", "T", "1", "TRUE", "2")
@@ -111,7 +116,12 @@ def test_the_command_line(arguments, name, value):
         (["--learning-rate=.nan"], "Unable to convert flag 'learning_rate'"),
         (["--max-steps=.inf"], "Unable to convert flag 'max_steps'"),
         (["--fake-data=maybe"], "Unable to convert flag 'fake_data'"),
-        (["--max-steps"], "the flag --max-steps has no value"),
+        (["--max-steps"], "the flag --max-steps has no value$"),
+        (["--data-dir", "--max-steps=1"], "--data-dir has no value; --data-dir=--max-steps=1 would give it"),
+        (["--data-dir", "--no-fake-data"], "--data-dir has no value"),
+        (["--data-dir", "--args", "x"], "--data-dir has no value"),
+        (["--no-max-steps"], "not declared: no_max_steps"),
+        (["--max-steps=9223372036854775808"], "Unable to convert flag 'max_steps'"),
         (["--"], "not declared"),
     ],
 )
@@ -122,6 +132,8 @@ def test_what_can_not_be_is_one_clear_error(arguments, message):
 
 def test_unknown_flags_are_ignored_on_request():
     assert declare(arguments=["--other=1", "--max-steps=2"], unknown="ignore").max_steps == 2
+    with pytest.raises(ValueError, match='unknown is "error" or "ignore", not \'warn\''):
+        declare(arguments=[], unknown="warn")
 
 
 def test_definitions_are_checked():
@@ -205,6 +217,7 @@ def test_names_that_yaml_takes_for_truth_stay_names(workdir):
         ("default:\n  a: 1\nb: 2", "not declared: default, b"),
         ("- 1", "no mapping"),
         ("a: {", "no YAML"),
+        ("a: 1\na: 2", "'a' stands twice"),
         ("[" * 5000, "no YAML"),
         ("a: " + "x" * (1 << 20), "too big"),
         ("a: &a [*a]", "length > 1"),
@@ -222,8 +235,17 @@ def test_files_that_say_nothing(workdir):
     (workdir / "flags.yml").write_text('max_steps: !!int "3"\ndata_dir: !expr Sys.time()\n')
     found = declare()
     assert (found.max_steps, found.data_dir) == (3, "Sys.time()")
-    with pytest.warns(UserWarning, match=r"missing.yml does not exist"):
+    with pytest.warns(UserWarning, match=r"missing.yml does not exist") as warned:
         assert declare(file="missing.yml").max_steps == 5000
+    assert warned[0].filename == __file__
+
+
+def test_empty_configurations_are_configurations(workdir):
+    (workdir / "flags.yml").write_text("default:\n  max_steps: 7\nplain:\ntilde: ~\n")
+    assert declare().max_steps == 7
+    assert declare(config="plain").max_steps == 7
+    (workdir / "flags.yml").write_text("max_steps: ~\n")
+    assert declare().max_steps == 5000
 
 
 def test_a_run_gives_values_that_win(active, workdir):

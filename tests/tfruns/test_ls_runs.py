@@ -145,6 +145,8 @@ def test_sql_beyond_a_condition_is_refused(text):
 
 @pytest.mark.usefixtures("r_runs")
 def test_an_unknown_column_is_an_error_that_helps():
+    with pytest.raises(TypeError, match="an expression, SQL text or a function, not int"):
+        ls_runs(5)
     with pytest.raises(pl.exceptions.ColumnNotFoundError, match="eval_acc"):
         ls_runs(pl.col("evalacc") > 1)
 

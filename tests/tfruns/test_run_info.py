@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from tfruns_rs import as_run_dir, errors, latest_run, ls_runs, option_context, options, run_info
+from tfruns_rs import as_run_dir, create_run, errors, latest_run, ls_runs, option_context, options, run_info
 
 DATA = Path(__file__).parent.parent / "data/tfruns"
 RENAMED = {"eval_": "eval_0", "NA.": "eval_1", "metric_f1.score": "metric_f1-score"}
@@ -83,6 +83,10 @@ def test_as_run_dir_takes_what_stands_for_runs():
     assert as_run_dir(ls_runs(latest_n=1)) == ["runs/2024-01-01T10-10-00Z"]
     assert as_run_dir(latest_run()) == "runs/2024-01-01T10-10-00Z"
     assert as_run_dir({"run_dir": ["a"]}) == ["a"]
+    run = create_run()
+    run.finish()
+    assert as_run_dir(run) == run.local
+    assert run_info(run).completed
     with pytest.raises(ValueError, match="run_dir"):
         as_run_dir(pl.DataFrame({"a": [1]}))
     with pytest.raises(TypeError):
@@ -100,6 +104,8 @@ def test_options_are_looked_up_from_the_inside_out(tmp_path, monkeypatch):
             assert options.runs_dir == tmp_path
             assert ls_runs().is_empty()
         assert options.runs_dir == "set"
+        options.runs_dir = None
+        assert options.runs_dir == "environment"
     finally:
         del options.runs_dir
     with pytest.raises(AttributeError, match="run_dir"):

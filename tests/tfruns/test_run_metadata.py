@@ -134,8 +134,9 @@ def test_sources_are_archived_under_source(tmp_path, kind):
 def test_custom_types_write_into_the_metadata_directory(tmp_path):
     write_run_metadata("images", lambda data_dir: (data_dir / "one.txt").write_text("1"), tmp_path)
     assert (tmp_path / "tfruns.d/one.txt").read_text() == "1"
-    with pytest.raises(ValueError, match="is the name of a file"):
-        write_run_metadata("run.json", lambda _: None, tmp_path)
+    for name in ("run.json", "artifacts.json", "git.diff"):
+        with pytest.raises(ValueError, match="is the name of a file"):
+            write_run_metadata(name, lambda _: None, tmp_path)
     with pytest.raises(TypeError, match="must be a function"):
         write_run_metadata("images", {"a": 1}, tmp_path)
     with pytest.raises(TypeError, match="mapping"):

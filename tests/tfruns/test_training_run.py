@@ -23,7 +23,7 @@ from tfruns_rs import (
     training_run,
     write_run_metadata,
 )
-from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
+from tfruns_rs.errors import FlagsError, RunBusyError, RunNotFoundError, TrainingRunError
 
 
 @pytest.fixture(autouse=True)
@@ -134,8 +134,13 @@ def test_flags_that_can_not_be_are_refused_before_a_run_is_made():
         {"resume": True},
         {"pass_flags": "xml"},
         {"properties": {"a/b": 1}},
+        {"view": "yes"},
+        {"command": []},
     ):
         with pytest.raises(ValueError, match=r".+"):
+            training_run(**wrong)
+    for wrong in ({"command": "echo hi"}, {"file": 3}):
+        with pytest.raises(TypeError, match=r"list of words|a script or a function"):
             training_run(**wrong)
     assert not Path("runs").exists()
 
@@ -144,6 +149,84 @@ def test_flags_nobody_takes_are_warned_of():
     script("")
     with pytest.warns(UserWarning, match="did not call flags"):
         training_run(flags={"lr": 1})
+    with pytest.warns(UserWarning, match="the function takes none of them"):
+        training_run(lambda: None, flags={"lr": 1}, echo=False)
+    with pytest.warns(UserWarning, match="flags that the function does not take: zz") as warned:
+        training_run(lambda lr: lr, flags={"lr": 1, "zz": 2, "none": None}, echo=False)
+    assert len(warned) == 1
+    assert warned[0].filename == __file__
+
+
+def test_flags_are_passed_to_click():
+    script(
+        "import click\n"
+        "@click.command()\n"
+        "@click.option('--lr', type=float)\n"
+        "@click.option('--fast/--no-fast', default=True)\n"
+        "@click.option('--name')\n"
+        "def main(**given): print(given)\n"
+        "main()\n"
+    )
+    row = training_run(flags={"lr": 2e-5, "fast": False, "name": "a b=c"}, pass_flags="argv", echo=False)
+    assert row["output"][0] == "{'lr': 2e-05, 'fast': False, 'name': 'a b=c'}"
+    assert (row["flag_lr"][0], row["flag_fast"][0], row["flag_name"][0]) == (2e-5, False, "a b=c")
+
+
+def test_flags_as_arguments_reach_flags_as_well():
+    script(
+        "import tfruns_rs as tfr\n"
+        "print(dict(tfr.flags(tfr.flag_boolean('bn', True), tfr.flag_numeric('lr', 1))))\n"
+    )
+    row = training_run(flags={"bn": False, "lr": 3}, pass_flags="argv", echo=False)
+    assert row["output"][0] == "{'bn': False, 'lr': 3.0}"
+
+
+def test_flags_are_passed_to_hydra():
+    pytest.importorskip("hydra")
+    Path("conf").mkdir()
+    script("lr: 0.1\nmodel:\n  name: a\n  layers: [1]\nflag: false\nnone: 1\n", "conf/config.yaml")
+    script(
+        "import hydra, json, pathlib\n"
+        "from omegaconf import OmegaConf\n"
+        "@hydra.main(config_path='conf', config_name='config', version_base=None)\n"
+        "def main(config):\n"
+        "    print(json.dumps(OmegaConf.to_container(config)))\n"
+        "    place = hydra.core.hydra_config.HydraConfig.get().runtime.output_dir\n"
+        "    pathlib.Path(place, 'model.bin').write_text('m')\n"
+        "main()\n"
+    )
+    texts = [
+        "it's a, b=c {x} \\ $HOME",
+        "1e3",
+        "true",
+        "null",
+        "123",
+        "",
+        "*",
+        "[1]",
+        "\u00fc",
+        "a.b",
+        "\\",
+        "\\'\\\\",
+    ]
+    given = {
+        "lr": 2e-5,
+        "model.name": "x y",
+        "model.layers": [1, 2],
+        "flag": True,
+        "none": None,
+        "+texts": texts,
+    }
+    row = training_run(flags=given, pass_flags="hydra", echo=False)
+    assert json.loads(row["output"][0]) == {
+        "lr": 2e-5,
+        "model": {"name": "x y", "layers": [1, 2]},
+        "flag": True,
+        "none": None,
+        "texts": texts,
+    }
+    assert (row["flag_lr"][0], row["flag_model.name"][0], row["flag_flag"][0]) == (2e-5, "x y", True)
+    assert [path.name for path in Path(row["run_dir"][0], "outputs").rglob("*.bin")] == ["model.bin"]
 
 
 def test_flags_are_passed_to_foreign_parsers():
@@ -165,6 +248,14 @@ def test_flags_are_passed_to_foreign_parsers():
         flags={"a.lr": 0.5, "b": None, "c": [1, "x y"], "d": True}, pass_flags="hydra", echo=False
     )
     assert row["output"][0] == """['a.lr=0.5', 'b=null', "c=[1,'x y']", 'd=true']"""
+
+
+def test_an_exit_is_explained_by_its_last_words():
+    script("import argparse; argparse.ArgumentParser().parse_args()")
+    with pytest.raises(TrainingRunError, match="exited with code 2") as caught:
+        training_run(args=["--what"], echo=False)
+    assert only_run().error_traceback.endswith("error: unrecognized arguments: --what")
+    assert caught.value.__notes__ == [only_run().error_traceback]
 
 
 def test_an_exception_is_recorded_and_raised():
@@ -311,6 +402,8 @@ def test_artifacts_are_what_the_script_made_or_changed():
     script(
         "import os\n"
         "os.makedirs('deep/er'); os.makedirs('runs/Nov21_host'); os.makedirs('runs/junk')\n"
+        "for place in ('runs/train', os.environ['TFRUNS_RUN_DIR'] + '/logs/train'):\n"
+        "    os.makedirs(place); open(place + '/events.out.tfevents.2.x', 'w').write('e')\n"
         "open('deep/er/new.txt', 'w').write('new')\n"
         "open('data/changed.txt', 'w').write('newer')\n"
         "open('runs/Nov21_host/events.out.tfevents.1.x', 'w').write('e')\n"
@@ -326,6 +419,8 @@ def test_artifacts_are_what_the_script_made_or_changed():
         "data/changed.txt",
         "deep/er/new.txt",
         "logs/Nov21_host/events.out.tfevents.1.x",
+        "logs/train-001/events.out.tfevents.2.x",
+        "logs/train/events.out.tfevents.2.x",
         "own.txt",
     ]
     assert not Path("runs/Nov21_host").exists()
@@ -376,6 +471,8 @@ def test_sources_environment_and_git_are_kept():
     assert environment["git"]["dirty"]
     assert environment["git"]["remote"] == "https://example.org/x.git"
     assert environment["packages"]["polars"] == pl.__version__
+    assert "runs/" not in environment["git"]["untracked"]
+    assert ".gitignore" in environment["git"]["untracked"]
     diff = (run / "tfruns.d/git.diff").read_text()
     assert "+import json # changed" in diff
     everything = b"".join(path.read_bytes() for path in (run / "tfruns.d").rglob("*") if path.is_file())
@@ -501,6 +598,48 @@ def test_a_run_is_resumed_only_on_request():
     sessions = json.loads(Path("runs/a/tfruns.d/run.json").read_text())["sessions"]
     assert [session["completed"] for session in sessions] == [False, True]
     assert sessions[0]["error"]["message"] == "broken"
+
+
+def test_a_running_run_is_not_resumed():
+    script("import time\nprint('on', flush=True)\ntime.sleep(60)\n")
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import tfruns_rs; tfruns_rs.training_run(run_dir='runs/a', echo=False)"],
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(lambda: Path("runs/a/tfruns.d/alive.json").exists())
+        before = Path("runs/a/tfruns.d/alive.json").read_bytes()
+        with pytest.raises(RunBusyError, match="runs/a is running"):
+            training_run(run_dir="runs/a", resume=True, echo=False)
+        assert json.loads(before)["pid"] == json.loads(Path("runs/a/tfruns.d/alive.json").read_bytes())["pid"]
+    finally:
+        child.terminate()
+        child.wait()
+    script("")
+    assert training_run(run_dir="runs/a", resume=True, echo=False)["completed"][0]
+
+
+def test_the_run_of_a_rank_is_its_own(monkeypatch):
+    script(
+        "import tfruns_rs as tfr\n"
+        "tfr.flags(tfr.flag_numeric('lr', 1))\n"
+        "tfr.write_run_metadata('properties', {'own': 1})\n"
+    )
+    monkeypatch.setenv("SLURM_PROCID", "1")
+    for in_process in (False, True):
+        row = training_run(flags={"lr": 2}, in_process=in_process, echo=False)
+        assert (row["flag_lr"][0], row["own"][0]) == (2, "1")
+    # Ranks that a launcher inside the run starts are its ranks.
+    row = training_run(command=["env", "RANK=1", sys.executable, "train.py"], echo=False)
+    assert not {"flag_lr", "own"} & set(row.columns)
+
+
+def test_what_was_said_before_belongs_to_the_script():
+    script("import tfruns_rs as tfr; tfr.write_run_metadata('properties', {'b': 3})")
+    write_run_metadata("properties", {"a": 1, "b": 2})
+    row = training_run(echo=False)
+    assert (row["a"][0], row["b"][0]) == ("1", "3")
+    assert "a" not in training_run(echo=False).columns
 
 
 def test_a_hidden_directory_of_an_existing_place_is_used():

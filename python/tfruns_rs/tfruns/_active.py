@@ -31,25 +31,32 @@ class ActiveRun(NamedTuple):
         config: The configuration that `flags()` uses where the script names none.
         flags: Values that win over all others, as text or plain values.
         flags_file: The YAML file that replaces `flags.yml`.
+        ranks: The rank variables of the process that started the run: not ranks of this run.
     """
 
     run_dir: str
     config: str | None = None
     flags: Mapping[str, Any] | None = None
     flags_file: str | None = None
+    ranks: Mapping[str, str] | None = None
 
 
 _stack: list[ActiveRun] = []
 _logdirs: list[str | None] = []
 _handed_over: tuple[tuple[str, str], ActiveRun] | None = None
 on_start: list[Callable[[ActiveRun], None]] = []
-"""Called with every run that becomes active in this process."""
+"""Called with every run that this process starts."""
 
 
 def push(run: ActiveRun) -> None:
     """Makes `run` the active one."""
     _stack.append(run)
     _logdirs.append(set_run_logdir(f"{run.run_dir}/logs"))
+    begin(run)
+
+
+def begin(run: ActiveRun) -> None:
+    """A run of this process begins, whether its script runs here or in a process of its own."""
     for started in on_start:
         started(run)
 
@@ -86,6 +93,7 @@ def _from_environment(run_dir: str, context: str) -> ActiveRun:
             told.get("config"),
             told.get("flags"),
             told.get("flags_file"),
+            told.get("ranks"),
         )
         _handed_over = (key, run)
     return _handed_over[1]
@@ -93,7 +101,7 @@ def _from_environment(run_dir: str, context: str) -> ActiveRun:
 
 def to_environment(run: ActiveRun) -> dict[str, str]:
     """The variables that hand `run` to a child."""
-    told = {"config": run.config, "flags": run.flags, "flags_file": run.flags_file}
+    told = {"config": run.config, "flags": run.flags, "flags_file": run.flags_file, "ranks": run.ranks}
     return {
         RUN_DIR: run.run_dir,
         RUN_CONTEXT: json.dumps({key: value for key, value in told.items() if value is not None}),
@@ -101,9 +109,16 @@ def to_environment(run: ActiveRun) -> dict[str, str]:
 
 
 def rank() -> int:
-    """The rank among the processes of a distributed run; 0 where there is only one."""
-    for name in _RANKS:
-        value = os.environ.get(name, "")
-        if value.isdigit():
-            return int(value)
-    return 0
+    """The rank among the processes of a distributed run; 0 where there is only one.
+
+    A run that a rank starts by `training_run` is all that rank's own.
+    """
+    run = current()
+    outer: Mapping[str, str] = (run and run.ranks) or {}
+    return next((int(value) for name, value in ranks().items() if outer.get(name) != value), 0)
+
+
+def ranks() -> dict[str, str]:
+    """The variables that launchers tell ranks by, those that count first."""
+    found = ((name, os.environ.get(name, "")) for name in _RANKS)
+    return {name: value for name, value in found if value.isdigit()}

@@ -43,7 +43,7 @@ class Artifacts:
             if not any(source.rglob("*tfevents*")):
                 continue
             with suppress(OSError):
-                _core.move_tree(source, self._run_dir / "logs" / name)
+                _move_beside(source, self._run_dir / "logs" / name)
         changed = self._before.changed(_core.Snapshot(self._root, self._skipped))
         room = MAX_RUN_BYTES
         copied: list[Path] = []
@@ -73,6 +73,14 @@ class Artifacts:
                 and not (Path(entry.path) / META_DIR).exists()
             }
         return set()
+
+
+def _move_beside(source: Path, target: Path) -> None:
+    """Moves a directory; where its place is taken, to the next name that is free."""
+    for twin in range(1000):
+        with suppress(FileExistsError):
+            _core.move_tree(source, target.with_name(f"{target.name}-{twin:03}") if twin else target)
+            return
 
 
 def _hash(path: Path) -> str | None:

@@ -47,7 +47,7 @@ _SECRET_ARGUMENT = re.compile(r"(--?[\w-]+)=(.*)", re.DOTALL)
 def record_environment(run_dir: str, command: list[str], directory: str) -> None:
     """Writes `environment.json`, and the uncommitted changes as `git.diff`."""
     meta = f"{run_dir}/{META_DIR}"
-    git = _git(directory, f"{meta}/git.diff")
+    git = _git(directory, run_dir)
     content = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -115,7 +115,7 @@ def _packages() -> dict[str, str]:
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
-def _git(directory: str, diff_path: str) -> dict[str, Any] | None:
+def _git(directory: str, run_dir: str) -> dict[str, Any] | None:
     head = _run_git(directory, "rev-parse", "--show-toplevel", "HEAD", "--abbrev-ref", "HEAD")
     if head is None:
         return None
@@ -123,15 +123,18 @@ def _git(directory: str, diff_path: str) -> dict[str, Any] | None:
     status = _run_git(root, "status", "--porcelain", "--untracked-files=normal") or b""
     changed = [line for line in status.decode("utf-8", "replace").splitlines() if line]
     tracked = [line[3:] for line in changed if not line.startswith("??")]
+    # The run itself, and the untracked directory it lies in, are no change of the project.
+    place = os.path.relpath(os.path.realpath(run_dir), os.path.realpath(root)) + "/"
+    untracked = [line[3:] for line in changed if line.startswith("??") and not place.startswith(line[3:])]
     remote = _run_git(root, "config", "--get", "remote.origin.url") or b""
     about: dict[str, Any] = {
         "commit": commit,
         "branch": branch,
         "root": root,
         "remote": without_user(remote.decode("utf-8", "replace").strip()),
-        "dirty": bool(changed),
+        "dirty": bool(tracked or untracked),
         "changed": tracked[:1000],
-        "untracked": [line[3:] for line in changed if line.startswith("??")][:1000],
+        "untracked": untracked[:1000],
     }
     if tracked:
         diff = _run_git(
@@ -139,7 +142,7 @@ def _git(directory: str, diff_path: str) -> dict[str, Any] | None:
         )
         about["diff_bytes"] = len(diff or b"")
         with suppress(OSError):
-            _core.write_atomic(diff_path, (diff or b"")[:_DIFF_BYTES])
+            _core.write_atomic(f"{run_dir}/{META_DIR}/git.diff", (diff or b"")[:_DIFF_BYTES])
     return about
 
 

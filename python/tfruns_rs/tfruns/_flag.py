@@ -16,7 +16,9 @@ FlagType = Literal["numeric", "integer", "boolean", "string"]
 
 _TRUE = {"true", "t", "yes", "y", "on", "1"}
 _FALSE = {"false", "f", "no", "n", "off", "0"}
-_NULL = {"", "~", "null"}
+NULL = {"", "~", "null"}
+"""Texts that, outside quotes, say nothing."""
+_INTEGERS = range(-(1 << 63), 1 << 63)
 _NUMBER = re.compile(r"[-+]?(0x[0-9a-f]+|0b[01]+|0[0-7]+|\d+)$", re.IGNORECASE)
 
 
@@ -47,7 +49,7 @@ class Flag(NamedTuple):
         """
         value = _single(self.name, value)
         if value is None or (
-            isinstance(value, str) and not isinstance(value, Quoted) and value.lower() in _NULL
+            isinstance(value, str) and not isinstance(value, Quoted) and value.lower() in NULL
         ):
             return None
         try:
@@ -194,7 +196,10 @@ def _string(value: Any) -> str:
 
 
 def _integer(value: Any) -> int:
-    return int(_number(value))
+    whole = int(_number(value))
+    if whole not in _INTEGERS:
+        raise OverflowError("beyond 64 bits")
+    return whole
 
 
 _CONVERSIONS: dict[FlagType, Callable[[Any], Any]] = {

@@ -12,7 +12,7 @@ import sys
 from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs.errors import FlagsError
-from tfruns_rs.tfruns._flag import Quoted
+from tfruns_rs.tfruns._flag import NULL, Quoted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -31,13 +31,20 @@ def from_file(path: str | os.PathLike[str], config: str) -> dict[str, Any]:
         FlagsError: It is no YAML, or a configuration inherits from itself.
     """
     values = _parse(path)
-    if not values or not all(isinstance(value, dict) for value in values.values()):
+    if not any(isinstance(value, dict) for value in values.values()):
         return values
-    sections = cast("dict[str, dict[str, Any]]", values)
+    sections: dict[str, Any] = {name: {} if _is_nothing(value) else value for name, value in values.items()}
+    if not all(isinstance(section, dict) for section in sections.values()):
+        return values
     merged = dict(_section(sections, "default", ()))
     if config != "default":
         merged.update(_section(sections, config, ()))
     return merged
+
+
+def _is_nothing(value: Any) -> bool:
+    """Whether a section holds nothing: what stands behind a bare `name:`."""
+    return isinstance(value, str) and not isinstance(value, Quoted) and value.lower() in NULL
 
 
 def _parse(path: str | os.PathLike[str]) -> dict[str, Any]:
@@ -61,8 +68,10 @@ def _parse(path: str | os.PathLike[str]) -> dict[str, Any]:
 def _loader() -> Any:
     import yaml
 
+    merge = "tag:yaml.org,2002:merge"
+
     class Loader(yaml.SafeLoader):
-        """Every scalar stays text; merge keys work; a tag says nothing."""
+        """Every scalar stays text; merge keys work; a tag says nothing; a key stands once."""
 
         depth = 0
 
@@ -74,7 +83,14 @@ def _loader() -> Any:
             self.depth -= 1
             return node
 
-    merge = "tag:yaml.org,2002:merge"
+        def compose_mapping_node(self, anchor: Any) -> Any:
+            node = super().compose_mapping_node(anchor)
+            keys = [key.value for key, _ in node.value if isinstance(key.value, str) and key.tag != merge]
+            for key in keys:
+                if keys.count(key) > 1:
+                    raise yaml.YAMLError(f"{key!r} stands twice")
+            return node
+
     Loader.yaml_implicit_resolvers = {
         first: [(tag, pattern) for tag, pattern in resolvers if tag == merge]
         for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
@@ -118,7 +134,8 @@ def default_arguments() -> list[str]:
 def from_arguments(arguments: Sequence[str], flags: Mapping[str, Flag]) -> dict[str, str]:
     """The values of `--key=value` and `--key value`, up to `--args`.
 
-    A bare `--key` of a boolean flag is true. Other words are left to others, and so are launchers' options.
+    A bare `--key` of a boolean flag is true, and `--no-key` false. Other words are left to others, and so are
+    launchers' options.
 
     Raises:
         FlagsError: A flag has no value.
@@ -131,22 +148,32 @@ def from_arguments(arguments: Sequence[str], flags: Mapping[str, Flag]) -> dict[
         key, equals, value = word[2:].partition("=")
         name = key.replace("-", "_")
         flag = flags.get(name)
+        negated = flags.get(name.removeprefix("no_")) if flag is None and not equals else None
+        if negated is not None and negated.type == "boolean":
+            values[name.removeprefix("no_")] = "false"
+            continue
         if not equals:
-            value = _following(key, flag, words)
+            value = _following(key, flag, words, flags)
         if flag is not None or name not in _LAUNCHERS:
             values[name] = value
     return values
 
 
-def _following(key: str, flag: Flag | None, words: list[str]) -> str:
+def _following(key: str, flag: Flag | None, words: list[str], flags: Mapping[str, Flag]) -> str:
     follows = words[0] if words else None
     if flag is not None and flag.type == "boolean" and (follows is None or not _is_truth(follows)):
         return "true"
-    if follows is None or (flag is None and follows.startswith("--")):
+    if follows is None or (follows.startswith("--") and (flag is None or _is_option(follows, flags))):
         if flag is not None:
-            raise FlagsError(f"the flag --{key} has no value")
+            hint = "" if follows is None else f"; --{key}={follows} would give it that text"
+            raise FlagsError(f"the flag --{key} has no value{hint}")
         return ""
     return words.pop(0)
+
+
+def _is_option(word: str, flags: Mapping[str, Flag]) -> bool:
+    name = word[2:].partition("=")[0].replace("-", "_")
+    return word == "--args" or name in flags or name.removeprefix("no_") in flags
 
 
 def _is_truth(word: str) -> bool:

@@ -26,6 +26,9 @@ _DEFAULT_FILE = "flags.yml"
 class Flags(Mapping[str, Any]):
     """The values of flags: `FLAGS.learning_rate` or `FLAGS["learning_rate"]`.
 
+    A flag that is called like a method or attribute of this class, such as `items` or `types`, has the second
+    form only.
+
     Attributes:
         types: "numeric", "integer", "boolean" or "string", by name.
         defaults: The declared values, by name.
@@ -111,7 +114,7 @@ class Flags(Mapping[str, Any]):
 
     def __repr__(self) -> str:
         columns = [
-            [header, *("" if cell is None else cell for cell in column)]
+            [header, *("" if cell is None else " ".join(cell.split()) for cell in column)]
             for header, column in zip(_COLUMNS, self._columns(), strict=True)
         ]
         widths = [max(map(len, column)) for column in columns]
@@ -142,10 +145,11 @@ def flags(
             `R_CONFIG_ACTIVE`, else "default".
         file: The YAML file; None for that of `training_run`, else `flags.yml` if there is one.
         arguments: The command line; None for that of the script (nothing in a notebook or under pytest).
-        unknown: What to do about values of flags that are not declared.
+        unknown: What to do about values of flags that are not declared: "error", or "ignore" them.
 
     Raises:
         FlagsError: A flag that is not declared, is declared twice, or can't be converted to its type.
+        ValueError: An `unknown` that means nothing.
 
     Examples:
         >>> FLAGS = tfr.flags(
@@ -156,6 +160,8 @@ def flags(
         >>> FLAGS.fake_data
         True
     """
+    if unknown not in {"error", "ignore"}:
+        raise ValueError(f'unknown is "error" or "ignore", not {unknown!r}')
     declared = _declared(definitions)
     run = _active.current()
     values = {flag.name: flag.default for flag in declared}
@@ -226,7 +232,7 @@ def _given(
     )
     path = file or (run and run.flags_file)
     if path is not None and not os.path.exists(path):  # noqa: PTH110 - pathlib costs import time
-        warnings.warn(f"the flags file {os.fspath(path)} does not exist", stacklevel=4)
+        warnings.warn(f"the flags file {os.fspath(path)} does not exist", stacklevel=3)
         path = None
     elif path is None and os.path.exists(_DEFAULT_FILE):  # noqa: PTH110
         path = _DEFAULT_FILE

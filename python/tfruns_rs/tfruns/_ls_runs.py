@@ -134,6 +134,8 @@ def _kept(runs: pl.DataFrame, subset: Subset) -> pl.DataFrame:
         condition = sql_condition(subset, times)
     elif isinstance(subset, pl.Expr):
         condition = subset
+    elif not callable(subset):  # what users pass
+        raise TypeError(f"subset is an expression, SQL text or a function, not {type(subset).__name__}")
     else:
         condition = subset(runs)
         if isinstance(condition, pl.DataFrame):

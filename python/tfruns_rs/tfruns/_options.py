@@ -27,6 +27,8 @@ class Options:
         runs_dir: Where run directories are made and looked for; `TFRUNS_RUNS_DIR`, else "runs".
         viewer: What is called with the address or path of a page; None for the web browser.
 
+    None, once set, stands for what holds where nothing is set.
+
     Examples:
         >>> options.runs_dir
         'runs'
@@ -51,7 +53,11 @@ class Options:
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in _DEFAULTS:
             raise _unknown(name)
-        object.__getattribute__(self, "_values")[name] = value
+        values: dict[str, Any] = object.__getattribute__(self, "_values")
+        if value is None:
+            values.pop(name, None)
+        else:
+            values[name] = value
 
     def __delattr__(self, name: str) -> None:
         if name not in _DEFAULTS:

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PassFlags = Literal["argv", "hydra"] | None
-_PLAIN = re.compile(r"[\w.+/-]+")
+_PLAIN = re.compile(r"[\w.+/-]+", re.ASCII)
+_TYPED = re.compile(r"[-+]?(\d[\d_]*\.?\d*|\.\d+)(e[-+]?\d+)?|[-+]?(inf|nan)|true|false|null", re.IGNORECASE)
+"""What hydra takes for a number, a truth or nothing unless it is quoted."""
 
 
 def as_arguments(flags: Mapping[str, Any], how: PassFlags) -> list[str]:
@@ -54,7 +56,8 @@ def _hydra_value(value: Any) -> str:
     if isinstance(value, dict):
         raise FlagsError("a mapping can't be handed over by hydra's overrides; use dotted names")
     text = str(value)
-    if isinstance(value, str) and not _PLAIN.fullmatch(text):
-        escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    if isinstance(value, str) and (not _PLAIN.fullmatch(text) or _TYPED.fullmatch(text)):
+        # Hydra takes a backslash for itself unless a quote follows it.
+        escaped = re.sub(r"(\\*)('|$)", lambda found: found[1] * 2 + ("\\'" if found[2] else ""), text)
         return f"'{escaped}'"
     return text

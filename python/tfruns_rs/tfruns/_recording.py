@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from tfruns_rs.tfruns._active import ActiveRun
 
 _SESSION_FILES = ("error.json", "alive.json")
+_LAST_BYTES = 4096
+_LAST_LINES = 20
 _SESSION_PROPERTIES = ("end", "exit_code", "signal")
 
 
@@ -108,8 +110,16 @@ class Recording:
         signal: str | None = None,
         error: Mapping[str, Any] | None = None,
         completed: bool = False,
+        tells_why: bool = False,
     ) -> str | None:
         """The script has ended: records how, and what it left.
+
+        Args:
+            exit_code: Its exit code.
+            signal: The signal that ended it.
+            error: Why it did not complete, where it left no error itself.
+            completed: Whether it came to its end.
+            tells_why: Its last words on stderr stand for a traceback.
 
         Returns:
             Why a run that completed does not count, where a supervisor says so.
@@ -117,7 +127,8 @@ class Recording:
         self.out.close()
         self.err.close()
         if error is not None and not os.path.exists(f"{self._meta}/error.json"):  # noqa: PTH110
-            write_run_metadata("error", error, self.run.run_dir)
+            words = {"traceback": self._last_words()} if tells_why else {}
+            write_run_metadata("error", {**error, **words}, self.run.run_dir)
         if self._artifacts is not None:
             self._artifacts.take()
         if self._background is not None:
@@ -139,6 +150,12 @@ class Recording:
         if self._heart is not None:
             self._heart.stop()
         return refusal
+
+    def _last_words(self) -> list[str]:
+        with suppress(OSError), open(f"{self._meta}/stderr", "rb") as file:  # noqa: PTH123
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _LAST_BYTES))
+            return file.read().decode("utf-8", "replace").splitlines()[-_LAST_LINES:]
+        return []
 
     def _refusal(self) -> str | None:
         supervisor = _supervisor.current()

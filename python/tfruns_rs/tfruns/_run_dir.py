@@ -59,9 +59,9 @@ def as_run_dir(x: Runs) -> str | list[str]:
     """The directory, or directories, that a value stands for.
 
     Args:
-        x: A path or name of a run, a `RunInfo`, a frame with a column `run_dir`, a series, or several of
-            them. If all names exist as they are they stay; else, if all exist below the option `runs_dir`,
-            they are taken from there; else they stay.
+        x: A path or name of a run, a `RunInfo` or `Run`, a frame with a column `run_dir`, a series, or
+            several of them. If all names exist as they are they stay; else, if all exist below the option
+            `runs_dir`, they are taken from there; else they stay.
 
     Raises:
         ValueError: A frame without a column `run_dir`.
@@ -80,7 +80,15 @@ def run_dirs(x: Runs) -> list[str]:
 
 
 def _is_single(x: Any) -> bool:
-    return isinstance(x, (str, os.PathLike)) or (hasattr(x, "run_dir") and not hasattr(x, "columns"))
+    return isinstance(x, (str, os.PathLike)) or (_place(x) is not None and not hasattr(x, "columns"))
+
+
+def _place(x: Any) -> str | None:
+    """Where a `RunInfo` or a `Run` lies."""
+    for place in (getattr(x, "run_dir", None), getattr(x, "local", None)):
+        if isinstance(place, (str, os.PathLike)):
+            return os.fspath(cast("PathLike", place))
+    return None
 
 
 def _named(x: Any) -> list[str]:
@@ -90,8 +98,8 @@ def _named(x: Any) -> list[str]:
         if "run_dir" not in x.columns:
             raise ValueError("the frame has no column run_dir")
         return [str(name) for name in x["run_dir"]]
-    if isinstance(getattr(x, "run_dir", None), (str, os.PathLike)):
-        return [os.fspath(x.run_dir)]
+    if (place := _place(x)) is not None:
+        return [place]
     if isinstance(x, Mapping):
         mapping = cast("Mapping[str, Any]", x)
         if "run_dir" not in mapping:
@@ -100,5 +108,5 @@ def _named(x: Any) -> list[str]:
     try:
         items = list(x)
     except TypeError:
-        raise TypeError(f"a run is a path, a RunInfo or a frame, not {type(x).__name__}") from None
+        raise TypeError(f"a run is a path, a Run, a RunInfo or a frame, not {type(x).__name__}") from None
     return [name for item in items for name in _named(item)]

@@ -27,10 +27,12 @@ PROJECTED = ".projected.json"
 """Names the columns of `metrics.json` that come from events."""
 _RESERVED = {
     "alive.json",
+    "artifacts.json",
     "environment.json",
     "error.json",
     "evaluation.json",
     "flags.json",
+    "git.diff",
     "hparams.json",
     "metrics.json",
     "properties",

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tfruns_rs import _core
-from tfruns_rs.errors import FlagsError, RunNotFoundError, TrainingRunError
+from tfruns_rs.errors import FlagsError, RunBusyError, RunNotFoundError, TrainingRunError
 from tfruns_rs.tfevents._lifecycle import flush
-from tfruns_rs.tfruns import _active, _json, _supervisor
+from tfruns_rs.tfruns import _active, _json, _record, _supervisor
 from tfruns_rs.tfruns._capture import capture, show
 from tfruns_rs.tfruns._child import Outcome, run_child
 from tfruns_rs.tfruns._flags import log_flags
@@ -24,7 +24,7 @@ from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._pass_flags import PassFlags, as_arguments
 from tfruns_rs.tfruns._recording import Recording
 from tfruns_rs.tfruns._run_dir import unique_run_dir
-from tfruns_rs.tfruns._run_metadata import META_DIR, check_name, write_run_metadata
+from tfruns_rs.tfruns._run_metadata import META_DIR, check_name, present, write_run_metadata
 from tfruns_rs.tfruns._sources import Sources
 
 if TYPE_CHECKING:
@@ -105,10 +105,13 @@ def training_run(
     Raises:
         FileNotFoundError: There is no such script.
         FileExistsError: `run_dir` holds a run and `resume` is false.
+        RunBusyError: The run to resume is running.
         TrainingRunError: The script failed; the run is recorded. In this process its own exception is raised.
-        ValueError: Arguments that exclude each other.
+        ValueError: Arguments that exclude each other, or mean nothing.
     """
     in_process = _in_process(file, command, envir=envir, in_process=in_process)
+    if view not in {True, False, "auto", "save"}:
+        raise ValueError(f'view is True, False, "auto" or "save", not {view!r}')
     if (timeout is not None or python is not None) and in_process:
         raise ValueError("timeout and python need a process of its own")
     target = None if command is not None else file if callable(file) else script_of(file)
@@ -124,6 +127,7 @@ def training_run(
         config,
         {name: _json.plain(value) for name, value in values.items()} if values else None,
         flags_file,
+        _active.ranks(),
     )
     name = Path(os.fspath(command[0])).name if command else name_of(target)
     facts: dict[str, Any] = {"type": "training", "context": context, **properties, "script": name}
@@ -147,13 +151,18 @@ def training_run(
         with _words(run, command, target, values or {}, python) as words:
             _run_apart(recording, [*words, *args, *extra], environment, echo=echo, timeout_secs=timeout)
     archive.after()
-    _warn_of_unused(run, pass_flags)
+    if pass_flags is None:
+        _warn_of_unused(run, target)
     _say(f"\nRun completed: {shown}\n\n")
     _view(run.run_dir, view)
     return _row(shown, run.run_dir)
 
 
 def _in_process(file: object, command: object, *, envir: object, in_process: bool | None) -> bool:
+    if isinstance(command, (str, bytes)):
+        raise TypeError("command is a list of words; shlex.split() makes one of a text")
+    if command is not None and not command:
+        raise ValueError("the command has no words")
     if command is not None and file is not None:
         raise ValueError("give a file or a command, not both")
     if command is not None and (in_process or envir is not None):
@@ -175,6 +184,8 @@ def script_of(file: PathLike | Callable[..., object] | None) -> str:
     if file is None:
         scripts = sorted(path.name for path in Path().glob("*.py"))
         file = scripts[0] if len(scripts) == 1 else "train.py"
+    if not isinstance(file, (str, os.PathLike)):
+        raise TypeError(f"file is a script or a function, not {type(file).__name__}")
     path = os.fspath(cast("PathLike", file))
     if not Path(path).is_file():
         raise FileNotFoundError(f"The script '{path}' does not exist.")
@@ -214,12 +225,23 @@ def _directory(run_dir: PathLike | None, runs_dir: PathLike | None, *, resume: b
     is_run = (path / META_DIR).is_dir()
     if resume and not is_run:
         raise RunNotFoundError(f"there is no run to resume in {path}")
+    if resume and _is_running(path):
+        raise RunBusyError(
+            f"{path} is running; it can be resumed once it has ended or its host has been silent for a minute"
+        )
     if is_run and not resume:
         holds = any((path / META_DIR).iterdir())
         if holds:
             raise FileExistsError(f"{path} holds a run; resume=True goes on in it")
     path.mkdir(parents=True, exist_ok=True)
     return os.fspath(run_dir), below, is_run and resume
+
+
+def _is_running(run: Path) -> bool:
+    import polars as pl
+
+    stream = _core.read_run(run)
+    return stream is not None and pl.DataFrame(stream)["status"].to_list() == ["running"]
 
 
 @contextmanager
@@ -275,6 +297,7 @@ def _run_apart(
     echo: bool,
     timeout_secs: float | None,
 ) -> None:
+    _active.begin(recording.run)
     ours = {str(_RUNNER), str(_CALLER), f"{recording.run.run_dir}/{META_DIR}"}
     shown = [word for word in command if word not in ours]
     directory = os.getcwd()  # noqa: PTH109 - text
@@ -294,10 +317,12 @@ def _run_apart(
     message, name = _ending(outcome, timeout_secs)
     code = outcome.returncode
     is_interrupt = name == "SIGINT"
+    is_own_end = not (outcome.timed_out or outcome.stopped or outcome.interrupted)
     refusal = recording.ended(
         exit_code=None if code < 0 else code,
         signal=name,
         error=None if message is None or is_interrupt else {"message": message, "traceback": []},
+        tells_why=is_own_end,
         completed=message is None,
     )
     message = message or refusal
@@ -309,6 +334,8 @@ def _run_apart(
         failure.run_dir = recording.run.run_dir
         failure.returncode = code
         failure.traceback = traceback
+        if traceback and not echo:
+            failure.add_note(traceback)
         raise failure
 
 
@@ -409,14 +436,17 @@ def _save_plots(run: _active.ActiveRun) -> None:
         save_figures(run.run_dir)
 
 
-def _warn_of_unused(run: _active.ActiveRun, pass_flags: PassFlags) -> None:
-    is_used = pass_flags is not None or Path(run.run_dir, META_DIR, "flags.json").exists()
-    if (run.flags or run.flags_file) and not is_used:
-        warnings.warn(
-            "flags were given, but the script did not call flags(); pass_flags hands them to scripts that "
-            "parse their own arguments",
-            stacklevel=3,
-        )
+def _warn_of_unused(run: _active.ActiveRun, target: Any) -> None:
+    used = _record.load(f"{run.run_dir}/{META_DIR}/flags.json")
+    if not isinstance(used, dict) and (run.flags or run.flags_file):
+        who = "function takes none of them and" if callable(target) else "script"
+        hint = "" if callable(target) else "; pass_flags hands them to scripts that parse their own arguments"
+        warnings.warn(f"flags were given, but the {who} did not call flags(){hint}", stacklevel=3)
+    elif callable(target) and isinstance(used, dict):
+        taken = {str(name).replace("-", "_") for name in cast("dict[Any, Any]", used)}
+        unused = [name for name in present(run.flags or {}) if name.replace("-", "_") not in taken]
+        if unused:
+            warnings.warn(f"flags that the function does not take: {', '.join(unused)}", stacklevel=3)
 
 
 def _view(run_dir: str, view: bool | str) -> None:  # noqa: FBT001 - as the caller's argument
