@@ -431,7 +431,12 @@ def read_events(
 
 @final
 class Snapshot:
-    def __new__(cls, root: str | os.PathLike[str], skipped: list[str | os.PathLike[str]] = ...) -> Self: ...
+    def __new__(
+        cls,
+        root: str | os.PathLike[str],
+        skipped: Sequence[str | os.PathLike[str]] = ...,
+        runs_dir: str | os.PathLike[str] | None = None,
+    ) -> Self: ...
     def __len__(self) -> int: ...
     def changed(self, later: Snapshot) -> list[tuple[Path, int]]: ...
 

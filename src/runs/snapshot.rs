@@ -2,7 +2,8 @@
 //!
 //! Left out, with all below them: the runs themselves (directories with a `tfruns.d`, but for the one asked about), the
 //! archive of runs, hidden directories, packages and environments (`__pycache__`, `node_modules`, `site-packages`, what
-//! holds a `pyvenv.cfg`). Links and devices are never followed or taken.
+//! holds a `pyvenv.cfg`). Links and devices are never followed or taken. In the runs directory what is named as a run is
+//! taken for one without a look: there may be ten thousand.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -15,6 +16,9 @@ use std::thread;
 use std::time::UNIX_EPOCH;
 
 use super::record::META_DIR;
+
+/// Where runs go that are cleaned away.
+const ARCHIVE: &str = "archive";
 
 /// What tells one state of a file from another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,11 +46,12 @@ pub struct Changed {
 }
 
 impl Snapshot {
-    /// Walks `root`. Directories in `skipped`, named by their path below it, are left out.
-    pub fn take(root: &Path, skipped: &[PathBuf]) -> Self {
+    /// Walks `root`. Directories in `skipped`, named by their path below it, are left out; `runs_dir` is named so as well.
+    pub fn take(root: &Path, skipped: &[PathBuf], runs_dir: Option<&Path>) -> Self {
         let walk = Walk {
             root,
             skipped,
+            runs_dir,
             queue: Mutex::new(Queue { directories: vec![PathBuf::new()], at_work: 0 }),
             found: Condvar::new(),
         };
@@ -91,6 +96,7 @@ impl Snapshot {
 struct Walk<'a> {
     root: &'a Path,
     skipped: &'a [PathBuf],
+    runs_dir: Option<&'a Path>,
     queue: Mutex<Queue>,
     found: Condvar,
 }
@@ -138,6 +144,7 @@ impl Walk<'_> {
     fn read(&self, directory: &Path, snapshot: &mut Snapshot, below: &mut Vec<PathBuf>) -> io::Result<()> {
         let entries = fs::read_dir(self.root.join(directory))?.collect::<io::Result<Vec<_>>>()?;
         let is_root = directory.as_os_str().is_empty();
+        let holds_runs = self.runs_dir == Some(directory);
         let holds = |name: &str| entries.iter().any(|entry| entry.file_name() == name);
         if !is_root && (holds(META_DIR) || holds("pyvenv.cfg")) {
             return Ok(());
@@ -147,7 +154,8 @@ impl Walk<'_> {
             let path = directory.join(&name);
             let kind = entry.file_type()?;
             if kind.is_dir() {
-                if !is_left_out(&name) && !self.skipped.contains(&path) {
+                let is_run = holds_runs && (name == ARCHIVE || is_stamp(&name));
+                if !is_run && !is_left_out(&name) && !self.skipped.contains(&path) {
                     below.push(path);
                 }
             } else if kind.is_file() && !name.as_encoded_bytes().starts_with(b".") {
@@ -159,6 +167,16 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a name is one that `unique_run_dir` gives.
+fn is_stamp(name: &OsStr) -> bool {
+    let pattern = b"0000-00-00T00-00-00";
+    let Some((stamp, rest)) = name.as_encoded_bytes().split_at_checked(pattern.len()) else { return false };
+    let fits = |(byte, like): (&u8, &u8)| if *like == b'0' { byte.is_ascii_digit() } else { byte == like };
+    stamp.iter().zip(pattern).all(fits)
+        && matches!(rest.first(), Some(b'Z' | b'.'))
+        && rest.iter().all(|byte| byte.is_ascii_digit() || b".Z-".contains(byte))
 }
 
 fn is_left_out(name: &OsStr) -> bool {
@@ -223,7 +241,7 @@ mod tests {
         for path in ["same.txt", "changed.txt", "gone.txt", "deep/er/same.txt"] {
             write(root, path, "old");
         }
-        let before = Snapshot::take(root, &[]);
+        let before = Snapshot::take(root, &[], None);
         assert_eq!(before.len(), 4);
         fs::remove_file(root.join("gone.txt")).unwrap();
         write(root, "changed.txt", "newer");
@@ -232,6 +250,10 @@ mod tests {
             "deep/new.txt",
             "runs/2026/tfruns.d/properties/x",
             "runs/2026/model.bin",
+            "runs/2026-11-21T07-07-03Z/model.bin",
+            "runs/2026-11-21T07-07-03.125Z-001/model.bin",
+            "runs/archive/2026/model.bin",
+            "out/2026-11-21T07-07-03Z/model.bin",
             "runs/Nov21_host/events.out.tfevents.1",
             ".hidden/x",
             ".env",
@@ -244,9 +266,15 @@ mod tests {
         }
         #[cfg(unix)]
         std::os::unix::fs::symlink("/etc", root.join("link")).unwrap();
-        let after = Snapshot::take(root, &[PathBuf::from("skipped")]);
+        let after = Snapshot::take(root, &[PathBuf::from("skipped")], Some(Path::new("runs")));
         let changed: Vec<_> = before.changed(&after).into_iter().map(|file| file.path).collect();
-        let expected = ["changed.txt", "deep/new.txt", "new.txt", "runs/Nov21_host/events.out.tfevents.1"];
+        let expected = [
+            "changed.txt",
+            "deep/new.txt",
+            "new.txt",
+            "out/2026-11-21T07-07-03Z/model.bin",
+            "runs/Nov21_host/events.out.tfevents.1",
+        ];
         assert_eq!(changed, expected.map(PathBuf::from));
         assert!(after.unread.is_empty());
     }

@@ -422,6 +422,7 @@ def test_artifacts_are_what_the_script_made_or_changed():
         "logs/train-001/events.out.tfevents.2.x",
         "logs/train/events.out.tfevents.2.x",
         "own.txt",
+        "runs/junk/x",
     ]
     assert not Path("runs/Nov21_host").exists()
     script("open('extra.txt', 'w').write('x')")

@@ -142,9 +142,9 @@ pub struct Snapshot {
 #[pymethods]
 impl Snapshot {
     #[new]
-    #[pyo3(signature = (root, skipped = Vec::new()))]
-    fn new(py: Python<'_>, root: PathBuf, skipped: Vec<PathBuf>) -> Self {
-        Self { snapshot: py.detach(|| snapshot::Snapshot::take(&root, &skipped)) }
+    #[pyo3(signature = (root, skipped = Vec::new(), runs_dir = None))]
+    fn new(py: Python<'_>, root: PathBuf, skipped: Vec<PathBuf>, runs_dir: Option<PathBuf>) -> Self {
+        Self { snapshot: py.detach(|| snapshot::Snapshot::take(&root, &skipped, runs_dir.as_deref())) }
     }
 
     fn __len__(&self) -> usize {

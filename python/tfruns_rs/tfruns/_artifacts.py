@@ -20,31 +20,33 @@ MAX_RUN_BYTES = 10 << 30
 class Artifacts:
     """The files below `root` before a script runs, to be compared with those after.
 
-    Not taken: other runs, the archive, hidden files, environments, and what lies in the runs directory, but
-    for event directories that appear there, which move to the run's logs.
+    Not taken: other runs, the archive, hidden files and environments. Event directories that appear beside
+    the runs move to the run's logs.
     """
 
     def __init__(self, root: str, run_dir: str, runs_dir: str) -> None:
         self._root = Path(root).resolve()
         self._run_dir = Path(run_dir)
         self._runs_dir = Path(runs_dir).resolve()
-        beneath = self._runs_dir.is_relative_to(self._root) and self._runs_dir != self._root
-        self._skipped: list[Any] = [self._runs_dir.relative_to(self._root)] if beneath else []
+        beneath = self._runs_dir.is_relative_to(self._root)
+        below = os.path.relpath(self._runs_dir, self._root)
+        self._runs_below = None if not beneath else "" if below == os.curdir else below
+        self._skipped: list[Path] = []
         resolved = self._run_dir.resolve()
         if resolved.is_relative_to(self._root) and resolved != self._root:
             self._skipped.append(resolved.relative_to(self._root))
         self._beside = self._directories()
-        self._before = _core.Snapshot(self._root, self._skipped)
+        self._before = self._snapshot()
 
     def take(self) -> None:
         """Copies what is new or changed. What can't be copied is a warning, never an error."""
         for name in sorted(self._directories() - self._beside):
             source = self._runs_dir / name
-            if not any(source.rglob("*tfevents*")):
+            if (source / META_DIR).exists() or not any(source.rglob("*tfevents*")):
                 continue
             with suppress(OSError):
                 _move_beside(source, self._run_dir / "logs" / name)
-        changed = self._before.changed(_core.Snapshot(self._root, self._skipped))
+        changed = self._before.changed(self._snapshot())
         room = MAX_RUN_BYTES
         copied: list[Path] = []
         listed: dict[str, Any] = {}
@@ -63,14 +65,16 @@ class Artifacts:
         if listed:
             _core.write_atomic(self._run_dir / META_DIR / "artifacts.json", _json.dumps(listed))
 
+    def _snapshot(self) -> _core.Snapshot:
+        return _core.Snapshot(self._root, self._skipped, self._runs_below)
+
     def _directories(self) -> set[str]:
+        """What lies beside the runs, and the runs; there may be ten thousand, so none is looked into."""
         with suppress(OSError), os.scandir(self._runs_dir) as entries:
             return {
                 entry.name
                 for entry in entries
-                if not entry.name.startswith(".")
-                and entry.is_dir(follow_symlinks=False)
-                and not (Path(entry.path) / META_DIR).exists()
+                if not entry.name.startswith(".") and entry.is_dir(follow_symlinks=False)
             }
         return set()
 
