@@ -1,12 +1,20 @@
 """Listing ten thousand runs, beside the loop a user would write and, if it is installed, MLflow on SQLite.
 
-R's `ls_runs()` needs R: it does not start here.
+The runs hold all that `training_run` leaves. R's `ls_runs()` needs R: it does not start here. Then what big
+consoles and many artifacts cost the listing, and what making a run costs.
 """
 
+import contextlib
+import io
 import json
 import os
+import resource
+import statistics
 import subprocess
 import sys
+import tarfile
+import tempfile
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
@@ -85,12 +93,103 @@ def mlflow_runs(count: int) -> Path:
     return database
 
 
-def run_directories(count: int) -> Path:
-    """A runs directory of finished runs, each with the properties, flags and metrics a training leaves."""
-    runs = CACHE / f"runs_{count}_50"
+ARTIFACTS = 20
+CONSOLE_BYTES = 200_000
+
+CREATE = """
+import json, sys, tempfile, time
+import tfruns_rs as tfr
+with tempfile.TemporaryDirectory() as runs:
+    start = time.perf_counter()
+    for _ in range(2000):
+        tfr.unique_run_dir(runs)
+    print(json.dumps({"rate": 2000 / (time.perf_counter() - start)}))
+"""
+
+OVERHEAD_ROUNDS = 15
+
+
+def cpu_seconds() -> float:
+    """Those of this process and of its children that have ended."""
+    used = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def training_overhead() -> tuple[float, float]:
+    """What `training_run` takes more than its script alone, in ms: CPU time and wall time, medians."""
+    import tfruns_rs as tfr
+
+    def timed(work) -> tuple[float, float]:
+        began, used = time.perf_counter(), cpu_seconds()
+        with Path(os.devnull).open("w") as nowhere, contextlib.redirect_stderr(nowhere):
+            work()
+        return cpu_seconds() - used, time.perf_counter() - began
+
+    with tempfile.TemporaryDirectory() as place:
+        script = Path(place, "train.py")
+        script.write_text("print('trained')\n")
+        alone, recorded = [], []
+
+        def run() -> None:
+            tfr.training_run(script, runs_dir=f"{place}/runs", artifacts_dir=place, echo=False, view=False)
+
+        timed(run)  # imports what a session has imported
+        for _ in range(OVERHEAD_ROUNDS):
+            alone.append(timed(lambda: subprocess.check_output([sys.executable, script])))
+            recorded.append(timed(run))
+    cpu, wall = (
+        1e3 * (statistics.median(ours) - statistics.median(theirs))
+        for ours, theirs in zip(zip(*recorded, strict=True), zip(*alone, strict=True), strict=True)
+    )
+    return cpu, wall
+
+
+def source_archive() -> bytes:
+    """A small `source.tar.gz`."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as archive:
+        content = b"import tfruns_rs as tfr\n" * 40
+        entry = tarfile.TarInfo("source/train.py")
+        entry.size = len(content)
+        archive.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def beside_the_metadata(start: float, name: str) -> dict[str, str]:
+    """What `training_run` leaves besides the files that R knows."""
+    alive = {
+        "host": "node",
+        "boot_id": "0",
+        "pid_namespace": "pid:[1]",
+        "pid": 1,
+        "pid_start": "1",
+        "interval_secs": 10,
+        "beat": 4,
+        "time": start + 40,
+    }
+    environment = {
+        "python": "3.12.0",
+        "command": ["python", "-u", "train.py"],
+        "packages": {f"package_{n}": "1.2.3" for n in range(150)},
+        "git": {"commit": "0" * 40, "branch": "main", "dirty": False},
+    }
+    session = {"start": start, "completed": True, "end": start + 45}
+    return {
+        "alive.json": json.dumps(alive),
+        "environment.json": json.dumps(environment, indent=2),
+        "run.json": json.dumps({"format": 1, "name": name, "sessions": [session]}, indent=2),
+        "stderr": "",
+        ".run.json.lock": "",
+    }
+
+
+def run_directories(count: int, *, is_full: bool = False) -> Path:
+    """A runs directory of finished runs, each with all that a training leaves; full ones hold more of it."""
+    runs = CACHE / f"runs_{count}_{'full' if is_full else 'whole'}"
     if runs.exists():
         return runs
     unfinished = runs.with_name(f".unfinished.{os.getpid()}")
+    source = source_archive()
     for i in range(count):
         start = FIRST + timedelta(minutes=i)
         about = unfinished / f"{start:%Y-%m-%dT%H-%M-%SZ}" / "tfruns.d"
@@ -110,7 +209,7 @@ def run_directories(count: int) -> Path:
             "loss_function": "categorical_crossentropy",
             "optimizer": "RMSprop",
             "learning_rate": "0.001",
-            "output": "epoch 1/50 - loss 0.3\n" * 20,
+            "output": "epoch 1/50 - loss 0.3\n" * (CONSOLE_BYTES // 22 if is_full else 20),
         }
         for name, text in properties.items():
             (about / "properties" / name).write_text(text)
@@ -120,6 +219,12 @@ def run_directories(count: int) -> Path:
         (about / "flags.json").write_text(json.dumps({"learning_rate": 0.001 * (1 + i % 7), "units": 16}))
         (about / "metrics.json").write_text(json.dumps(metrics))
         (about / "evaluation.json").write_text(json.dumps({"loss": 0.1, "acc": 0.9}))
+        (about / "source.tar.gz").write_bytes(source)
+        for name, text in beside_the_metadata(start.timestamp(), about.parent.name).items():
+            (about / name).write_text(text)
+        (about.parent / "plots").mkdir()
+        for number in range(ARTIFACTS if is_full else 0):
+            (about.parent / f"checkpoint_{number:02}.bin").write_bytes(bytes(1000))
     unfinished.rename(runs)
     return runs
 
@@ -132,6 +237,13 @@ def rows() -> Iterator[Row]:
     note = "new process, two cores"
     yield Row("ls_runs() of 10 000 runs", "s", seconds["new"], "plain Python loop", loop, "0.5", note)
     yield Row("the same again", "s", seconds["again"], goal="0.1", note="same process, nothing changed")
+    few = median_child(LIST, str(run_directories(1000)), "1000", on_cores=2)["new"]
+    full = median_child(LIST, str(run_directories(1000, is_full=True)), "1000", on_cores=2)["new"]
+    what = f"1000 runs with {ARTIFACTS} files and consoles of {CONSOLE_BYTES // 1000} kB"
+    yield Row(f"ls_runs() of {what}", "s", full, "plain runs", few, note=note)
+    yield Row("unique_run_dir", "runs/s", median_child(CREATE)["rate"], goal="500", note="one process")
+    cpu, wall = training_overhead()
+    yield Row("training_run over its script", "ms", cpu, goal="150", note=f"CPU; {wall:.0f} ms wall")
     if find_spec("mlflow") is not None:
         fewer = median_child(LIST, str(run_directories(MLFLOW_RUNS)), str(MLFLOW_RUNS), on_cores=2)["new"]
         database = str(mlflow_runs(MLFLOW_RUNS))

@@ -197,6 +197,7 @@ def test_19_the_run_directory_exists_after_training_run():
 
 def test_20_ls_runs_is_a_frame_with_start_and_run_dir():
     run()
+    assert isinstance(ls_runs(), pl.DataFrame)
     assert {"start", "run_dir"} <= set(ls_runs().columns)
 
 

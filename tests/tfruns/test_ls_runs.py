@@ -1,5 +1,8 @@
 import json
 import os
+import signal
+import subprocess
+import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -276,6 +279,37 @@ def test_a_change_shows_in_the_next_listing(tmp_path):
         assert ls_runs(runs_dir=tmp_path)["note"][0] == content
     write_run_metadata("flags", {"lr": 1}, run)
     assert ls_runs(runs_dir=tmp_path)["flag_lr"][0] == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="judged by /proc")
+def test_life_is_judged_by_the_process_here_and_by_the_beat_elsewhere(tmp_path):
+    def status():
+        (listed,) = ls_runs(runs_dir=tmp_path)["status"]
+        assert run_info(tmp_path / "run").status == listed
+        return listed
+
+    write_run_metadata("properties", {"start": 1, "completed": False}, tmp_path / "run")
+    beat = tmp_path / "run/tfruns.d/alive.json"
+    child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        heart = _core.Heartbeat(beat, child.pid)
+        heart.stop()
+        child.send_signal(signal.SIGSTOP)
+        long_ago = time.time() - 86_400
+        os.utime(beat, (long_ago, long_ago))
+        assert status() == "running"
+        elsewhere = json.loads(beat.read_text()) | {"host": "elsewhere", "boot_id": "another"}
+    finally:
+        child.kill()
+        child.communicate()
+    assert status() == "killed"
+    beat.write_text(json.dumps(elsewhere))
+    assert status() == "running"
+    os.utime(beat, (long_ago, long_ago))
+    assert status() == "stale"
+    beat.write_text('{"half')
+    assert status() == "unknown"
+    assert "alive.json" in ls_runs(runs_dir=tmp_path)["problem"][0]
 
 
 def test_each_file_of_a_run_is_opened_once(tmp_path, monkeypatch):
