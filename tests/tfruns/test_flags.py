@@ -259,6 +259,13 @@ def test_a_run_gives_values_that_win(active, workdir):
     assert declare(file="own.yml").max_steps == 8
 
 
+@pytest.mark.parametrize("text", ["", "null", "~", "yes", "1.0"])
+def test_a_text_of_a_run_stays_one(active, text):
+    active(flags={"data_dir": text, "max_steps": "null"})
+    found = declare(arguments=[])
+    assert (found.data_dir, found.max_steps) == (text, 5000)
+
+
 def test_help_lists_the_flags_and_ends(workdir):
     script = workdir / "script.py"
     script.write_text(

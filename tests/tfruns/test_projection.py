@@ -52,6 +52,15 @@ def test_a_script_that_only_logs_events_has_metrics_by_type():
     assert latest_run().metrics.columns == ["epoch", "loss", "val_loss"]
 
 
+def test_runs_of_torch_share_their_columns():
+    for number, name in enumerate(["Nov21_07-07-03_host", "Nov22_08-08-04_host_comment"]):
+        run = f"runs/{number}"
+        assert logged(run, range(2), **{name: lambda step: step, f"{name}/val": lambda step: -step})
+        assert list(metrics(run)) == ["epoch", "loss", "val_loss"]
+    assert logged("runs/own", range(2), exp01_a=lambda step: step)
+    assert list(metrics("runs/own")) == ["epoch", "exp01_a_loss"]
+
+
 def test_also_after_sigkill():
     Path("train.py").write_text(LOGGER + "flush()\nimport os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
     with pytest.raises(TrainingRunError):

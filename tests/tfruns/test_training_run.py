@@ -78,6 +78,11 @@ def test_a_script_that_knows_nothing_of_us_is_recorded(capfd):
     assert f"Run completed: {run}" in shown.err
 
 
+def test_a_property_does_not_get_into_the_console():
+    script("print('hello')")
+    assert training_run(properties={"output": "mine"}, echo=False)["output"][0] == "hello"
+
+
 def test_echo_false_only_keeps_the_console(capfd):
     script("print('hello')")
     assert training_run(echo=False)["output"][0] == "hello"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, NoReturn, cast
 
 from tfruns_rs.errors import FlagsError, InvalidEventError
 from tfruns_rs.tfruns import _active, _flag_values, _json
-from tfruns_rs.tfruns._flag import Flag
+from tfruns_rs.tfruns._flag import Flag, Quoted
 from tfruns_rs.tfruns._run_metadata import masked, present, write_run_metadata
 
 if TYPE_CHECKING:
@@ -240,7 +240,15 @@ def _given(
         yield os.fspath(path), _flag_values.from_file(path, config or "default")
     yield "command line", _flag_values.from_arguments(arguments, by_name)
     if run is not None and run.flags:
-        yield "training_run", run.flags
+        # What is a text in Python stays one, whatever it reads like.
+        texts = {name for name, flag in by_name.items() if flag.type == "string"}
+        yield (
+            "training_run",
+            {
+                name: Quoted(value) if isinstance(value, str) and name.replace("-", "_") in texts else value
+                for name, value in run.flags.items()
+            },
+        )
 
 
 def _help(declared: Sequence[Flag]) -> NoReturn:

@@ -2,12 +2,14 @@
 
 One row an epoch where the events tell theirs, else one a step, thinned to at most 500 rows; the column
 `epoch` says which. `train/loss` becomes `loss`, `val/loss` becomes `val_loss`, anything else its path with
-underscores. Columns that a user wrote by `write_run_metadata("metrics", …)` are kept as they are.
+underscores; the date and host by which torch names a directory are left out, so that runs share a column.
+Columns that a user wrote by `write_run_metadata("metrics", …)` are kept as they are.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 import warnings
@@ -23,6 +25,8 @@ MAX_ROWS = 500
 INTERVAL_SECS = 10.0
 _TRAINING = {"train", "training"}
 _VALIDATION = {"val", "valid", "validation", "eval"}
+_TORCH_DEFAULT = re.compile(r"[^\W\d_]+\d\d_\d\d-\d\d-\d\d_.+")
+"""What `SummaryWriter()` calls its directory: `Nov21_07-07-03_host`."""
 _projected: dict[str, tuple[Any, ...]] = {}
 
 
@@ -114,6 +118,8 @@ def metric_names(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:
 
 def _name(run: str, tag: str) -> str:
     parts = [part for part in (*run.split("/"), *tag.split("/")) if part not in {"", "."}]
+    if len(parts) > 1 and _TORCH_DEFAULT.fullmatch(parts[0]):
+        parts = parts[1:]
     if len(parts) > 1 and parts[0] in _TRAINING:
         parts = parts[1:]
     elif len(parts) > 1 and parts[0] in _VALIDATION:

@@ -54,7 +54,8 @@ class Recording:
         if resumed:
             self._end_session()
             properties = {name: value for name, value in properties.items() if name != "start"}
-        write_properties(run.run_dir, properties)
+        # The console is ours to write.
+        write_properties(run.run_dir, {name: properties[name] for name in properties if name != "output"})
 
         def began(record: dict[str, Any]) -> None:
             record["name"] = record.get("name") or os.path.basename(run.run_dir)  # noqa: PTH119 - a text
