@@ -6,7 +6,7 @@ from pathlib import Path
 
 import polars as pl
 from click.testing import CliRunner
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import tfruns_rs as tfr
@@ -99,6 +99,8 @@ def test_special_numbers_are_valid_json(call):
 
 
 @given(st.lists(st.floats(allow_nan=True, allow_infinity=True) | st.none(), max_size=300), st.integers(1, 60))
+@example([1.7e308] * 7, 2)
+@example([1.7e308, -1.7e308], 2)
 def test_sparklines_fit_and_never_fail(values, columns):
     line = _out.spark(values, columns)
     assert len(line) <= columns
