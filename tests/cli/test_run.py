@@ -138,3 +138,17 @@ def test_tensorboard_shows_chosen_runs(runs):
         os.killpg(process.pid, signal.SIGINT)
         process.wait(30)
     assert found == [f"{runs[1].name}/train"]
+
+
+def test_autolog_reaches_the_script(call):
+    Path("watched.py").write_text(
+        "import os\nprint('watched' if 'TFRUNS_AUTOLOG' in os.environ else 'not')\n"
+    )
+    call("run", "-q", "watched.py", "--autolog")
+    assert tfr.latest_run().output == "watched"
+    call("rerun", "-q")
+    assert tfr.latest_run().output == "not"
+    call("rerun", "-q", "--autolog")
+    assert tfr.latest_run().output == "watched"
+    call("tune", "watched.py", "-f", "n=1", "--autolog")
+    assert tfr.latest_run().output == "watched"

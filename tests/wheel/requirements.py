@@ -3,7 +3,8 @@
 import tomllib
 from pathlib import Path
 
-APART = {"bench", "demo", "dev", "docs"}
+#: Extras for those who work on the project.
+APART = {"bench", "demo", "dev", "docs", "frameworks"}
 
 
 def main() -> None:

@@ -18,6 +18,8 @@ import zipfile
 from email.parser import Parser
 from pathlib import Path
 
+from requirements import APART
+
 ROOT = Path(__file__).parents[2]
 MOST_BYTES = 6 * 1024 * 1024
 MOST_IMPORT_MS = 30.0
@@ -26,7 +28,6 @@ CORE = {"tfruns-rs", "click", "numpy", "polars", "pyyaml", "rich"}
 BROUGHT = {"markdown-it-py", "mdurl", "pygments", "polars-runtime-32", "polars-runtime-64", "colorama"}
 HEAVY = {"mlflow"}
 _TESTING = ("pytest>=8.3", "pytest-timeout>=2.3", "hypothesis>=6.100", "tensorboard>=2.20")
-APART = {"bench", "demo", "dev", "docs"}
 
 #: Loaded by every interpreter of an environment: the first use of a network address ends it.
 GUARD = """
@@ -361,6 +362,7 @@ def main() -> int:
     """Builds, tries each part, tells."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--wheel", type=Path, help="a wheel that is there, instead of building one")
+    parser.add_argument("--dist", type=Path, help="where the sdist and the wheel are built and stay")
     parser.add_argument("--only", choices=PARTS, action="append", help="this part alone")
     parser.add_argument("--heavy", action="store_true", help="the large extras as well")
     given = parser.parse_args()
@@ -368,7 +370,7 @@ def main() -> int:
     os.environ.pop("PYTHONPATH", None)
     with tempfile.TemporaryDirectory(prefix="tfruns-wheel-") as directory:
         home = Path(directory)
-        wheel = (given.wheel or build(home / "dist")).resolve()
+        wheel = (given.wheel or build(given.dist or home / "dist")).resolve()
         print(f"{wheel.name}")
         for name, part in PARTS.items():
             if given.only and name not in given.only:

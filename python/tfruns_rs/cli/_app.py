@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any, NoReturn, cast
 
 import click
@@ -22,6 +23,7 @@ VERBS = {
         "run": ("_run", "Run a script or any command as a recorded run."),
         "rerun": ("_run", "Run again what a run ran."),
         "tune": ("_tune", "Run a script once for each combination of flags."),
+        "import": ("_import", "Make runs of what other tools recorded."),
     },
     "Look": {
         "ls": ("_ls", "List runs."),
@@ -89,7 +91,8 @@ class Verbs(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _MODULES:
             return None
-        return getattr(import_module(f"tfruns_rs.cli.{_MODULES[cmd_name]}"), cmd_name)
+        function = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        return getattr(import_module(f"tfruns_rs.cli.{_MODULES[cmd_name]}"), function)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

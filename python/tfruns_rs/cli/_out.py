@@ -76,7 +76,7 @@ def is_terminal() -> bool:
 
 def paint(text: str, colour: str | None = None, *, bold: bool = False, dim: bool = False) -> str:
     """The text in a colour, where there are colours."""
-    if not text or not _has_colours():
+    if not text or not (colour or bold or dim) or not _has_colours():
         return text
     return click.style(text, fg=colour, bold=bold or None, dim=dim or None)
 

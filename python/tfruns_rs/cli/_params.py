@@ -83,6 +83,9 @@ runs_dir = click.option(
     is_eager=True,
     help="Where the runs are.  [default: $TFRUNS_RUNS_DIR, else runs]",
 )
+autolog = click.option(
+    "--autolog", is_flag=True, help="Have Keras, Lightning, Hugging Face, XGBoost, … log by themselves."
+)
 yes = click.option("-y", "--yes", is_flag=True, help="Do not ask.")
 subset = click.option(
     "--filter",

@@ -40,6 +40,7 @@ class Words(click.Command):
 @click.option(
     "--pass-flags", type=click.Choice(["argv", "hydra"]), help="Hand the flags over as arguments too."
 )
+@_params.autolog
 @click.option(
     "-p", "--property", "properties", multiple=True, metavar="NAME=VALUE", help="Something to know."
 )
@@ -81,6 +82,7 @@ def run(
       tfruns run train.py
       tfruns run train.py -f learning_rate=0.1 --label baseline
       tfruns run train.py -- --epochs 3
+      tfruns run keras_digits.py --autolog
       tfruns run -- torchrun --nproc-per-node=2 train.py
       tfruns run -f lr=0.1 --pass-flags argv -- ./train --data /data
     """
@@ -109,6 +111,7 @@ def run(
 @click.option("-f", "--flag", "flags", multiple=True, metavar="NAME=VALUE", help="Another value of a flag.")
 @click.option("-l", "--label", "labels", multiple=True, help="A label.")
 @click.option("--note", help="A note on the run.")
+@_params.autolog
 @click.option("--timeout", type=float, metavar="SECONDS", help="End it after so long.")
 @click.option("-q", "--quiet", is_flag=True, help="Keep the console without showing it.")
 @_params.runs_dir
@@ -117,8 +120,8 @@ def rerun(
     flags: tuple[str, ...],
     labels: tuple[str, ...],
     note: str | None,
-    timeout: float | None,
     quiet: bool,
+    **options: Any,
 ) -> int:
     """Run again what a run ran, with its arguments and flags, as a new run.
 
@@ -133,7 +136,7 @@ def rerun(
 
     directory, values = _params.found_run(run), _params.flag_values(flags)
     return _ended(
-        lambda: run_again(directory, flags=values, timeout=timeout, echo=not quiet, view=False), labels, note
+        lambda: run_again(directory, flags=values, echo=not quiet, view=False, **options), labels, note
     )
 
 

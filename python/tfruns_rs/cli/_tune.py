@@ -39,6 +39,7 @@ from tfruns_rs.cli._run import Words, exit_code
 @click.option("--resume", metavar="SWEEP", help="Go on with a sweep: its id, or last for the same call's.")
 @click.option("--config", help="The configuration of flags.yml.")
 @click.option("--pass-flags", type=click.Choice(["argv", "hydra"]), help="Hand flags over as arguments too.")
+@_params.autolog
 @_params.yes
 @_params.outputs
 @_params.runs_dir

@@ -33,7 +33,7 @@ def discover(path: PathLike, tool: str | None) -> list[tuple[str, str]]:
         raise ValueError(f"`tool` must be one of {', '.join(TOOLS)}, not {tool!r}")
     root = os.fspath(path)
     if not os.path.exists(root):  # noqa: PTH110
-        raise RunNotFoundError(f"there is no {root}")
+        raise RunNotFoundError(f"there is no file or directory {root}")
     found = [(name, place) for name, place in _walk(root) if tool in (None, name)]
     if not found:
         wanted = tool or "Lightning, MLflow (file store), Guild, Sacred (file storage) or W&B (offline)"

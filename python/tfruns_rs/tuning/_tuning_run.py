@@ -66,6 +66,7 @@ def tuning_run(
     envir: dict[str, Any] | None = None,
     encoding: str = "utf-8",
     in_process: bool | None = None,
+    autolog: bool = False,
     args: Sequence[str] = (),
     env: Mapping[str, str] | None = None,
     python: PathLike | None = None,
@@ -121,6 +122,7 @@ def tuning_run(
         encoding: Of the consoles.
         in_process: Run in this process, one at a time, or in that of the executor; by default functions do
             where there is one worker and neither `timeout` nor `pruner`.
+        autolog: Have frameworks log into the runs, as in `training_run`.
         args: The script's arguments.
         env: Environment variables.
         python: The interpreter; None for this one.
@@ -176,6 +178,7 @@ def tuning_run(
         "echo": where.is_single if echo is None else echo,
         "encoding": encoding,
         "in_process": where.in_process,
+        "autolog": autolog,
         "args": args,
         "timeout": timeout,
         "python": python,
