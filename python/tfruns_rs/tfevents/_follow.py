@@ -6,25 +6,15 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from tfruns_rs import _core
-from tfruns_rs.tfevents._kinds import VALUE_KINDS, events_of_kind, kind_frame
-from tfruns_rs.tfevents._read import (
-    KINDS,
-    check_choice,
-    check_columns,
-    flush_own_writers,
-    name_filter,
-    resolve_logdirs,
-    step_ranges,
-    tell_losses,
-)
+from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame
+from tfruns_rs.tfevents._question import Question, flush_own_writers, resolve_logdirs, tell_losses
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import polars as pl
 
-    from tfruns_rs.tfevents._kinds import ValueKind
-    from tfruns_rs.tfevents._read import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps
+    from tfruns_rs.tfevents._question import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps, ValueKind
 
 _EVENTS_AT_A_TIME = 1000
 
@@ -104,7 +94,7 @@ class EventsLogdir:
     def __next__(self) -> dict[str, Any]:
         event = next(self._events, None)
         if event is None:
-            frame = self._collect("iteration", _EVENTS_AT_A_TIME, "any")
+            frame = self._answer("iteration", Question("any", _EVENTS_AT_A_TIME))
             self._events = frame.iter_rows(named=True)
             event = next(self._events)
         return event
@@ -129,70 +119,47 @@ class EventsLogdir:
         Raises:
             ValueError: An argument makes no sense, or the connection is closed.
         """
-        check_choice("type", type, (*KINDS, *VALUE_KINDS))
-        check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
-        check_choice("checksums", checksums, ("all", "lazy"))
-        if n is not None and n <= 0:
-            raise ValueError("`n` must be positive or None")
-        question = repr((type, run, tag, step, columns))
-        return self._collect(
-            question,
-            n,
-            type,
-            run=run,
-            tag=tag,
-            step=step,
-            columns=columns,
-            on_corrupt=on_corrupt,
-            checksums=checksums,
-        )
+        return self.answer(Question(type, n, run, tag, step, columns, on_corrupt, checksums))
 
-    def _collect(
-        self,
-        question: str,
-        n: int | None,
-        type: Kind | ValueKind,  # noqa: A002 - as collect_events
-        *,
-        run: Names | None = None,
-        tag: Names | None = None,
-        step: Steps | None = None,
-        columns: Sequence[str] = (),
-        on_corrupt: OnCorrupt = "warn",
-        checksums: Checksums = "all",
-    ) -> pl.DataFrame:
-        """Collects what is new to a question."""
+    def answer(self, question: Question) -> pl.DataFrame:
+        """Collects what is new since the same was asked the last time, however much of it was wanted then."""
+        key = repr((question.type, question.run, question.tag, question.step, question.columns))
+        return self._answer(key, question)
+
+    def _answer(self, key: str, question: Question) -> pl.DataFrame:
+        """Collects what is new, from the positions under a key."""
         import polars as pl
 
         if self._is_closed:
             raise ValueError("the connection is closed; events_logdir() makes another")
         flush_own_writers()
-        wanted = check_columns(columns, several=self._has_several)
-        kind = type if type in VALUE_KINDS else None
-        positions = self._positions.setdefault(question, {})
+        wanted = question.extra_columns(several=self._has_several)
+        kind = question.kind
+        positions = self._positions.setdefault(key, {})
         files = self._list(fold="source" in wanted)
-        takes = None if run is None else name_filter(run)
-        starts = [] if self._finished.get(question) is files else self._starts(files, positions, takes)
+        takes = question.run_filter
+        starts = [] if self._finished.get(key) is files else self._starts(files, positions, takes)
         if not starts:
-            self._finished[question] = files
+            self._finished[key] = files
         files = files.resume(starts)
         stream, report = _core.read_events(
             files,
-            "summary" if kind else type,
+            question.read_as,
             [*wanted, "file", "offset"] if kind else wanted,
-            tag_filter=None if tag is None else name_filter(tag),
-            steps=None if step is None else step_ranges(step),
-            limit=None if kind else n,
-            lazy=checksums == "lazy",
+            tag_filter=question.tag_filter,
+            steps=question.steps,
+            limit=None if kind else question.n,
+            lazy=question.is_lazy,
         )
         before = dict(positions)
         for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):
             if end is not None:
                 positions[path] = _Position(identity, end)
-        tell_losses(report, on_corrupt)
+        tell_losses(report, question.on_corrupt)
         frame = pl.DataFrame(stream)
         if kind is None:
             return frame
-        rows, rest = events_of_kind(frame, kind, n)
+        rows, rest = events_of_kind(frame, kind, question.n)
         if rest is not None:  # the next time begins with the first event that was not taken
             at, offset = files.paths.index(rest[0]), rest[1]
             positions[rest[0]] = _Position(files.ids[at], offset)
@@ -203,7 +170,7 @@ class EventsLogdir:
         return kind_frame(rows, kind, wanted)
 
     def _starts(
-        self, files: _core.EventFiles, positions: dict[str, _Position], takes: object
+        self, files: _core.EventFiles, positions: dict[str, _Position], takes: Callable[[str], bool] | None
     ) -> list[tuple[int, int]]:
         """The files with something new, and where that begins."""
         starts: list[tuple[int, int]] = []
@@ -223,7 +190,7 @@ class EventsLogdir:
         for path in positions.keys() - set(paths) if len(paths) < len(positions) else ():
             self.changes.append(FileChange(path, "deleted"))
             del positions[path]
-        if callable(takes):
+        if takes is not None:
             runs = files.runs
             starts = [start for start in starts if takes(runs[start[0]])]
         return starts
@@ -260,10 +227,10 @@ class Follow:
     """Frames of what is new in a logdir, as it comes: an iterator and an async iterator. Made by `follow`."""
 
     def __init__(
-        self, connection: EventsLogdir, options: dict[str, object], poll_secs: float, idle_secs: float | None
+        self, connection: EventsLogdir, question: Question, poll_secs: float, idle_secs: float | None
     ) -> None:
         self._connection = connection
-        self._options = options
+        self._question = question
         self._poll_secs = poll_secs
         self._idle_secs = idle_secs
         self._is_closed = False
@@ -273,7 +240,7 @@ class Follow:
         self._is_closed = True
 
     def _poll(self) -> pl.DataFrame:
-        return self._connection.collect(None, **self._options)  # pyright: ignore[reportArgumentType]
+        return self._connection.answer(self._question)
 
     def _is_over(self, since: float) -> bool:
         return self._is_closed or (
@@ -341,18 +308,12 @@ def follow(
 
     Raises:
         LogdirNotFoundError: There is no such logdir.
+        ValueError: An argument makes no sense.
 
     Examples:
         >>> import tempfile, tfruns_rs as tfr
         >>> for frame in tfr.follow(tempfile.mkdtemp(), idle_secs=0):
         ...     print(frame.height)
     """
-    options: dict[str, object] = {
-        "type": type,
-        "run": run,
-        "tag": tag,
-        "step": step,
-        "columns": columns,
-        "on_corrupt": on_corrupt,
-    }
-    return Follow(events_logdir(logdir), options, poll_secs, idle_secs)
+    question = Question(type, None, run, tag, step, columns, on_corrupt)
+    return Follow(events_logdir(logdir), question, poll_secs, idle_secs)

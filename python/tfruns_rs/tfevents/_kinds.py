@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
 from tfruns_rs.errors import InvalidEventError
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     import polars as pl
     from numpy.typing import NDArray
 
-ValueKind: TypeAlias = Literal["histogram", "text", "image", "audio", "tensor", "hparams"]
-VALUE_KINDS: tuple[ValueKind, ...] = ("histogram", "text", "image", "audio", "tensor", "hparams")
+    from tfruns_rs.tfevents._question import ValueKind
 
 _PLUGINS: dict[str, tuple[str, str]] = {
     "histogram": ("histograms", "histo"),

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents import _pushdown
-from tfruns_rs.tfevents._kinds import VALUE_KINDS, events_of_kind, kind_frame
-from tfruns_rs.tfevents._read import (
-    KINDS,
-    check_choice,
-    check_columns,
-    name_filter,
-    resolve_logdirs,
-    step_ranges,
-    tell_losses,
-)
+from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame
+from tfruns_rs.tfevents._question import Question, resolve_logdirs, tell_losses
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     import polars as pl
 
-    from tfruns_rs.tfevents._kinds import ValueKind
-    from tfruns_rs.tfevents._read import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps
+    from tfruns_rs.tfevents._question import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps, ValueKind
 
 # Bytes of event files read for a batch: little at first, for queries that want a few rows.
 _FIRST_BATCH_BYTES = 32 << 20
@@ -68,6 +59,10 @@ def scan_events(
     Returns:
         A lazy frame with the schema of `collect_events` for the same `type` and `columns`.
 
+    Raises:
+        LogdirNotFoundError: There is no such logdir.
+        ValueError: An argument makes no sense.
+
     Examples:
         >>> import tempfile, polars as pl, tfruns_rs as tfr
         >>> events = tfr.scan_events(tempfile.mkdtemp())
@@ -76,52 +71,28 @@ def scan_events(
     """
     from polars.io.plugins import register_io_source
 
-    check_choice("type", type, (*KINDS, *VALUE_KINDS))
-    check_choice("on_corrupt", on_corrupt, ("warn", "raise", "skip"))
-    check_choice("checksums", checksums, ("all", "lazy"))
+    question = Question(type, None, run, tag, step, columns, on_corrupt, checksums)
     logdirs = resolve_logdirs(logdir)
-    wanted = check_columns(columns, several=len(logdirs) > 1)
-    files = _core.list_event_files(logdirs, "source" in wanted)
-    scan = _Scan(
-        files,
-        type,
-        wanted,
-        _pushdown.Bounds(
-            run=None if run is None else name_filter(run),
-            tag=None if tag is None else name_filter(tag),
-            steps=None if step is None else step_ranges(step),
-        ),
-        on_corrupt,
-        lazy=checksums == "lazy",
-    )
+    wanted = question.extra_columns(several=len(logdirs) > 1)
+    scan = _Scan(_core.list_event_files(logdirs, "source" in wanted), question, wanted)
     return register_io_source(scan.batches, schema=scan.schema)
 
 
 class _Scan:
     """A listing and how to read it; Polars may ask for it several times, from several threads."""
 
-    def __init__(
-        self,
-        files: _core.EventFiles,
-        kind: Kind | ValueKind,
-        columns: list[str],
-        bounds: _pushdown.Bounds,
-        on_corrupt: OnCorrupt,
-        *,
-        lazy: bool,
-    ) -> None:
+    def __init__(self, files: _core.EventFiles, question: Question, columns: list[str]) -> None:
         import polars as pl
 
         self._files = files
-        self._kind = kind
-        self._value_kind: ValueKind | None = None if kind in KINDS else cast("ValueKind", kind)
-        self._read_as = "summary" if self._value_kind else kind
+        self._question = question
+        self._kind: ValueKind | None = question.kind
         self._columns = columns
-        self._bounds = bounds
-        self._on_corrupt: OnCorrupt = on_corrupt
-        self._lazy = lazy
-        nothing = pl.DataFrame(_core.read_events(files.select([]), self._read_as, columns)[0])
-        self.schema = (kind_frame(nothing, self._value_kind, columns) if self._value_kind else nothing).schema
+        self._bounds = _pushdown.Bounds(
+            run=question.run_filter, tag=question.tag_filter, steps=question.steps
+        )
+        nothing = pl.DataFrame(_core.read_events(files.select([]), question.read_as, columns)[0])
+        self.schema = (kind_frame(nothing, self._kind, columns) if self._kind else nothing).schema
 
     def batches(
         self,
@@ -137,23 +108,23 @@ class _Scan:
             needed.update(predicate.meta.root_names())
             bounds = bounds & _pushdown.bounds_of(predicate)
         extra = [name for name in self._columns if name in needed]
-        if self._value_kind:
+        if self._kind:
             without = ["value"]
         else:
             without = [name for name in OMITTABLE if name not in needed and name not in extra]
-        limit = n_rows if predicate is None and not self._value_kind else None
+        limit = n_rows if predicate is None and not self._kind else None
         left = n_rows
         for part in self._parts(bounds):
             if left is not None and left <= 0:
                 return
             frame, end = self._read(part, extra, without, bounds, limit)
-            if self._value_kind:
-                frame, _ = events_of_kind(frame, self._value_kind, None)
+            if self._kind:
+                frame, _ = events_of_kind(frame, self._kind, None)
                 if not needed.issubset(frame.columns):
-                    frame = kind_frame(frame, self._value_kind, extra)
+                    frame = kind_frame(frame, self._kind, extra)
             if predicate is not None:
                 frame = frame.filter(predicate)
-            if with_columns is not None or self._value_kind:
+            if with_columns is not None or self._kind:
                 # In the schema's order, which is the one that every version of Polars takes.
                 frame = frame.select(
                     name for name in self.schema if with_columns is None or name in with_columns
@@ -171,18 +142,18 @@ class _Scan:
 
         stream, report = _core.read_events(
             part.files,
-            self._read_as,
+            self._question.read_as,
             extra,
             without=without,
             tag_filter=bounds.tag,
             steps=bounds.steps,
             wall_time=bounds.wall_time,
             limit=limit,
-            lazy=self._lazy,
+            lazy=self._question.is_lazy,
         )
         counters["files_opened"] += report.files_opened
         counters["records"] += report.records
-        tell_losses(report, self._on_corrupt)
+        tell_losses(report, self._question.on_corrupt)
         frame = pl.DataFrame(stream)
         counters["rows"] += frame.height
         return frame, report.ends[-1] or 0
@@ -198,7 +169,7 @@ class _Scan:
         for number, (run, size) in enumerate(zip(runs, sizes, strict=True)):
             if not takes[run]:
                 continue
-            may_part = self._kind == "scalar" and "attempt" not in self._columns
+            may_part = self._question.type == "scalar" and "attempt" not in self._columns
             if batch and sum(sizes[one] for one in batch) + size > room:
                 yield _Part(self._files.select(batch))
                 batch, room = [], _BATCH_BYTES

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._hparams import END_TAG, START_TAG, status_name
-from tfruns_rs.tfevents._read import collect_events, resolve_logdirs
+from tfruns_rs.tfevents._question import resolve_logdirs
+from tfruns_rs.tfevents._read import collect_events
 
 if TYPE_CHECKING:
     import polars as pl
 
-    from tfruns_rs.tfevents._read import Logdirs, OnCorrupt
+    from tfruns_rs.tfevents._question import Logdirs, OnCorrupt
 
 _OWN_COLUMNS = ("run", "trial", "status", "started", "ended")
 

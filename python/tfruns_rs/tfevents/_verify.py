@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from tfruns_rs import _core
-from tfruns_rs.tfevents._read import resolve_logdirs
+from tfruns_rs.tfevents._question import resolve_logdirs
 
 if TYPE_CHECKING:
     import os
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tfruns_rs.tfevents._read import Logdirs
+    from tfruns_rs.tfevents._question import Logdirs
 
     Loss = tuple[str, int, int, str, int]
 

@@ -84,7 +84,7 @@ def read_metrics(run_dir: str) -> pl.DataFrame:
     """The metrics of a run directory: its scalar events, else what R wrote into `metrics.json`."""
     import polars as pl
 
-    from tfruns_rs.tfevents._read import tell_losses
+    from tfruns_rs.tfevents._question import tell_losses
 
     if not os.path.isdir(f"{run_dir}/logs"):  # noqa: PTH112
         return _of_columns(run_dir)
