@@ -180,18 +180,11 @@ def _with_plots(original: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) ->
     import matplotlib as mpl
     import matplotlib.pyplot as plt
 
+    from tfruns_rs.tfruns._plot_files import next_plot
+
     run = _active.current()
     if run is not None and mpl.get_backend() != _PLOTS:
-        plots = Path(run.run_dir) / "plots"
-        plots.mkdir(parents=True, exist_ok=True)
         for number in plt.get_fignums():
             figure: Any = plt.figure(number)  # pyright: ignore[reportUnknownMemberType]
-            figure.savefig(_free(plots))
+            figure.savefig(next_plot(run.run_dir))
     return original(*args, **kwargs)
-
-
-def _free(plots: Path) -> Path:
-    number = 1 + len(list(plots.glob("Rplot*.png")))
-    while (path := plots / f"Rplot{number:03d}.png").exists():
-        number += 1
-    return path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from tfruns_rs.errors import InvalidEventError
+from tfruns_rs.errors import InvalidEventError, WriterClosedError
 from tfruns_rs.frameworks import _values
 from tfruns_rs.frameworks._file_writer import SESSION_LOG, SESSION_START, FileWriter, Nowhere
 
@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     PathLike = str | os.PathLike[str]
+
+
+NOT_TAKEN = (InvalidEventError, WriterClosedError, AttributeError)
+"""What says that `BaseWriter._add_number` has to see to a number."""
 
 
 class BaseWriter:
@@ -89,6 +93,11 @@ class BaseWriter:
     def _add(self, values: _values.Values, global_step: Any, walltime: float | None) -> None:
         self._get_file_writer()
         self._events.add_values(values, step_of(global_step), walltime)
+
+    def _add_number(self, tag: str, value: Any, step: int, walltime: float | None) -> None:
+        """Adds what `add_scalar` could not: to a writer that was closed, or an array of one element."""
+        self._get_file_writer()
+        self._events.add_scalar(tag, number_of(value), step, wall_time=walltime)
 
     def _session_run(self, hparams: Any, metrics: Any, name: str | None) -> str:
         """The sub-run of `add_hparams`."""
@@ -215,23 +224,6 @@ class BaseWriter:
             img_tensor = np.stack([numbers(image, "img_tensor") for image in images])
             dataformats = dataformats if "N" in dataformats.upper() else f"N{dataformats}"
         self.add_image(tag, img_tensor, global_step, walltime, dataformats)
-
-    def _add_boxes(
-        self,
-        tag: str,
-        img_tensor: Any,
-        box_tensor: Any,
-        global_step: Any,
-        walltime: float | None,
-        rescale: float,
-        dataformats: str,
-        labels: Sequence[str] | str | None,
-    ) -> None:
-        labels = [labels] if isinstance(labels, str) else labels
-        if labels is not None and len(labels) != len(box_tensor):
-            labels = None
-        fields = _values.image_with_boxes(img_tensor, box_tensor, rescale, dataformats, labels)
-        self._add([(".", self._tag(tag), fields)], global_step, walltime)
 
     def add_figure(
         self,

@@ -132,10 +132,3 @@ class Nowhere:
 
 def _nothing(*_: Any, **__: Any) -> None:
     pass
-
-
-def silent() -> Any:
-    """A `SummaryWriter` that writes nothing."""
-    from tfruns_rs.frameworks._tensorboardx import SummaryWriter
-
-    return SummaryWriter("unused", write_to_disk=False)

@@ -73,7 +73,7 @@ class LightningRecorder:
         if self._writer is None:
             self._recorder.begin()
             if _active.rank() > 0 or self.save_dir is None:
-                from tfruns_rs.frameworks._file_writer import silent
+                from tfruns_rs.frameworks._tensorboardx import silent
 
                 return silent()
             self._writer = SummaryWriter(f"{self.save_dir}/logs")

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tfruns_rs.errors import InvalidEventError, WriterClosedError
 from tfruns_rs.frameworks import _values
-from tfruns_rs.frameworks._base_writer import BaseWriter, number_of, step_of
+from tfruns_rs.frameworks._base_writer import NOT_TAKEN, BaseWriter, number_of, step_of
 from tfruns_rs.frameworks._hparams import session
 
 if TYPE_CHECKING:
@@ -80,9 +79,8 @@ class SummaryWriter(BaseWriter):
         step = global_step if type(global_step) is int else step_of(global_step)
         try:
             self._events.add_scalar(tag, scalar_value, step, wall_time=walltime)
-        except (InvalidEventError, WriterClosedError, AttributeError):  # closed, or an array of one element
-            self._get_file_writer()
-            self._events.add_scalar(tag, number_of(scalar_value), step, wall_time=walltime)
+        except NOT_TAKEN:
+            self._add_number(tag, scalar_value, step, walltime)
 
     def add_hparams(
         self,
@@ -121,7 +119,8 @@ class SummaryWriter(BaseWriter):
         labels: Sequence[str] | str | None = None,
     ) -> None:
         """Adds a picture with boxes (xmin, ymin, xmax, ymax) drawn on it; needs Pillow."""
-        self._add_boxes(tag, img_tensor, box_tensor, global_step, walltime, rescale, dataformats, labels)
+        fields = _values.image_with_boxes(img_tensor, box_tensor, rescale, dataformats, labels)
+        self._add([(".", self._tag(tag), fields)], global_step, walltime)
 
     def add_video(
         self,

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tfruns_rs import _core
-from tfruns_rs.errors import InvalidEventError, WriterClosedError
 from tfruns_rs.frameworks import _values
-from tfruns_rs.frameworks._base_writer import BaseWriter, number_of, step_of
+from tfruns_rs.frameworks._base_writer import NOT_TAKEN, BaseWriter, number_of, step_of
 from tfruns_rs.frameworks._hparams import session_of_x
 
 if TYPE_CHECKING:
@@ -71,9 +70,8 @@ class SummaryWriter(BaseWriter):
             return
         try:
             self._events.add_scalar(tag, scalar_value, step_of(step), wall_time=walltime)
-        except (InvalidEventError, WriterClosedError, AttributeError):  # closed, or an array of one element
-            self._get_file_writer()
-            self._events.add_scalar(tag, number_of(scalar_value), step_of(step), wall_time=walltime)
+        except NOT_TAKEN:
+            self._add_number(tag, scalar_value, step_of(step), walltime)
 
     def add_hparams(
         self,
@@ -137,7 +135,8 @@ class SummaryWriter(BaseWriter):
         rescale: float = 1,
     ) -> None:
         """Adds a picture with boxes drawn on it; needs Pillow."""
-        self._add_boxes(tag, img_tensor, box_tensor, global_step, walltime, rescale, dataformats, labels)
+        fields = _values.image_with_boxes(img_tensor, box_tensor, rescale, dataformats, labels)
+        self._add([(".", self._tag(tag), fields)], global_step, walltime)
 
     def add_video(
         self,
@@ -191,3 +190,8 @@ class SummaryWriter(BaseWriter):
             yield self
         finally:
             self._default = (None, None)
+
+
+def silent() -> Any:
+    """A `SummaryWriter` that writes nothing."""
+    return SummaryWriter("unused", write_to_disk=False)

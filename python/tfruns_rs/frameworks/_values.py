@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import io
 import json
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import InvalidEventError
 from tfruns_rs.frameworks._arrays import as_frames, as_picture, bytes_of_pixels, grid, numbers
 from tfruns_rs.tfevents._array import as_array, memory
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 Values = list[tuple[str, str, bytes]]
 """Run, tag and fields, as `EventWriter.add_values` takes them."""
@@ -128,14 +131,22 @@ def _picture(picture: Any) -> bytes:
     return _core.encode_image(png, width, height, colors, b"")
 
 
-def image_with_boxes(x: Any, boxes: Any, rescale: float, dataformats: str, labels: Any) -> bytes:
-    """The fields of a picture with red boxes (xmin, ymin, xmax, ymax) and their labels drawn on it."""
+def image_with_boxes(
+    x: Any, boxes: Any, rescale: float, dataformats: str, labels: Sequence[str] | str | None
+) -> bytes:
+    """The fields of a picture with red boxes (xmin, ymin, xmax, ymax) and a label each drawn on it.
+
+    Labels are left out if there are not as many as boxes.
+    """
     try:
         from PIL import Image, ImageDraw, ImageFont
     except ImportError:
         raise ImportError("boxes are drawn by Pillow: pip install pillow") from None
     import numpy as np
 
+    labels = [labels] if isinstance(labels, str) else labels
+    if labels is not None and len(labels) != len(boxes):
+        labels = None
     picture = as_picture(x, dataformats)
     drawn = Image.fromarray(picture)
     pen = ImageDraw.Draw(drawn)

@@ -6,6 +6,7 @@ objects of them, links are not followed.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -15,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Status: TypeAlias = Literal["completed", "failed", "interrupted", "unknown"]
 Point: TypeAlias = tuple[str, int, float, float]
@@ -102,6 +103,12 @@ def number_of(value: Any) -> float | None:
         return None
 
 
+def seconds_of(value: Any, per_second: float) -> float | None:
+    """A time told in so many parts of a second; None if it is no number."""
+    number = number_of(value)
+    return None if number is None else number / per_second
+
+
 def typed(text: str) -> Any:
     """What a tool wrote as text that was a bool or a number; else the text."""
     if text in ("True", "False"):
@@ -129,13 +136,7 @@ def read_json(path: str) -> Any:
     Raises:
         UnreadableRunError: It is no JSON, or too large.
     """
-    text = _document(path)
-    if text is None:
-        return None
-    try:
-        return _bounded(json.loads(text), path)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableRunError(f"{os.path.basename(path)}: {error}") from None  # noqa: PTH119
+    return _document(path, json.loads)
 
 
 def read_yaml(path: str) -> Any:
@@ -146,26 +147,33 @@ def read_yaml(path: str) -> Any:
     """
     import yaml
 
-    text = _document(path)
-    if text is None:
-        return None
-    try:
-        return _bounded(yaml.load(text, _loader()), path)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        reason = " ".join(str(error).split())
-        raise UnreadableRunError(f"{os.path.basename(path)}: {reason[:200]}") from None  # noqa: PTH119
+    def parse(text: str) -> Any:
+        try:
+            return yaml.load(text, _loader())  # noqa: S506 - a safe loader
+        except yaml.YAMLError as error:
+            raise ValueError(" ".join(str(error).split())[:200]) from None
+
+    return _document(path, parse)
 
 
-def _document(path: str) -> str | None:
+def _document(path: str, parse: Callable[[str], Any]) -> Any:
+    name = os.path.basename(path)  # noqa: PTH119
     try:
         size = os.path.getsize(path)  # noqa: PTH202
     except FileNotFoundError:
         return None
     if size > MOST_DOCUMENT_BYTES:
-        raise UnreadableRunError(f"{os.path.basename(path)} has {size} bytes")  # noqa: PTH119
-    return read_text(path)
+        raise UnreadableRunError(f"{name} has {size} bytes")
+    try:
+        document = parse(read_text(path))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableRunError(f"{name}: {error}") from None
+    if not _is_bounded(document):
+        raise UnreadableRunError(f"{name} holds too many values")
+    return document
 
 
+@functools.cache
 def _loader() -> Any:
     import yaml
 
@@ -186,20 +194,18 @@ def _loader() -> Any:
     return Loader
 
 
-def _bounded(value: Any, path: str) -> Any:
-    """The value, if it is no larger than it looks: references can make billions of values of a few bytes."""
+def _is_bounded(document: Any) -> bool:
+    """Whether it is no larger than it looks: references can make billions of values of a few bytes."""
     left = _MOST_NODES
-    waiting = [value]
-    while waiting:
+    waiting = [document]
+    while waiting and left:
         left -= 1
-        if left < 0:
-            raise UnreadableRunError(f"{os.path.basename(path)} holds too many values")  # noqa: PTH119
         node = waiting.pop()
         if isinstance(node, Mapping):
             waiting += cast("Mapping[Any, Any]", node).values()
         elif isinstance(node, list | tuple):
             waiting += cast("list[Any]", node)
-    return value
+    return not waiting
 
 
 def mapping(value: Any) -> dict[str, Any]:

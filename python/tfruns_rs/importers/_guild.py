@@ -26,6 +26,7 @@ from tfruns_rs.importers._foreign import (
     number_of,
     read_text,
     read_yaml,
+    seconds_of,
     sequence,
 )
 
@@ -60,7 +61,8 @@ def read(directory: str) -> ForeignRun:
     operation = _operation(read_text(f"{guild}/opref"))
     identity = str(attributes.get("id") or os.path.basename(os.path.abspath(directory)))  # noqa: PTH100, PTH119
     run = ForeignRun(TOOL, directory, identity, str(attributes.get("label") or operation), problems=problems)
-    run.start, run.end = _seconds(attributes.get("started")), _seconds(attributes.get("stopped"))
+    run.start = seconds_of(attributes.get("started"), 1e6)
+    run.end = seconds_of(attributes.get("stopped"), 1e6)
     code = number_of(attributes.get("exit_status"))
     if code is not None:
         run.status = "completed" if code == 0 else "failed"
@@ -90,8 +92,3 @@ def _operation(opref: str) -> str:
     except ValueError:
         words = opref.split()
     return ":".join(word for word in words[-2:] if word)
-
-
-def _seconds(microseconds: Any) -> float | None:
-    number = number_of(microseconds)
-    return None if number is None else number / 1e6

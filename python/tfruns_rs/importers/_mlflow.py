@@ -20,9 +20,9 @@ from tfruns_rs.importers._foreign import (
     UnreadableRunError,
     files_below,
     mapping,
-    number_of,
     read_text,
     read_yaml,
+    seconds_of,
     typed,
 )
 
@@ -62,8 +62,8 @@ def read(directory: str) -> ForeignRun:
         identity,
         name=str(meta.get("run_name") or tags.get("mlflow.runName") or ""),
         status=_STATUSES.get(str(meta.get("status")), "unknown"),
-        start=_seconds(meta.get("start_time")),
-        end=_seconds(meta.get("end_time")),
+        start=seconds_of(meta.get("start_time"), 1000),
+        end=seconds_of(meta.get("end_time"), 1000),
         description=tags.get("mlflow.note.content", ""),
         parent=tags.get("mlflow.parentRunId"),
     )
@@ -79,11 +79,6 @@ def read(directory: str) -> ForeignRun:
         run.environment = {"git": {"commit": commit}}
     run.files = list(files_below(f"{directory}/artifacts", "artifacts"))
     return run
-
-
-def _seconds(milliseconds: object) -> float | None:
-    number = number_of(milliseconds)
-    return None if number is None else number / 1000
 
 
 def _read_metric(run: ForeignRun, name: str, path: str) -> None:

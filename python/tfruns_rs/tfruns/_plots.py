@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import atexit
 import os
-from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backend_bases import FigureManagerBase as FigureManager
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from tfruns_rs.tfruns._plot_files import next_plot
 
 DPI = 192
 SIZE_INCHES = (1200 / DPI, 715 / DPI)
@@ -47,20 +48,11 @@ def save_figures(run_dir: str | None = None) -> None:
     run_dir = run_dir or os.environ.get("TFRUNS_RUN_DIR")
     if not run_dir:
         return
-    plots = Path(run_dir) / "plots"
     for number in plt.get_fignums():
         figure: Any = plt.figure(number)  # pyright: ignore[reportUnknownMemberType]
         if figure.axes or figure.texts or figure.images:
-            plots.mkdir(parents=True, exist_ok=True)
-            figure.savefig(_next(plots), dpi=DPI)
+            figure.savefig(next_plot(run_dir), dpi=DPI)
         plt.close(figure)
-
-
-def _next(plots: Path) -> Path:
-    number = 1 + len(list(plots.glob("Rplot*.png")))
-    while (path := plots / f"Rplot{number:03d}.png").exists():
-        number += 1
-    return path
 
 
 if mpl.rcParams["figure.figsize"] == mpl.rcParamsDefault["figure.figsize"]:
