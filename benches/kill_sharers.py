@@ -68,11 +68,14 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=200_000, help="scalars a process")
     parser.add_argument("--blob", type=int, default=8 << 20, help="bytes of a text before each flush")
     parser.add_argument("--python-loader", type=int, default=3, help="the rounds that it follows")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, default=METHODS, help="ways to start, in turn"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     CACHE.mkdir(parents=True, exist_ok=True)
     hits, kills, points = 0, 0, 0
-    for turn, method in enumerate(itertools.cycle(METHODS)):
+    for turn, method in enumerate(itertools.cycle(options.methods)):
         with tempfile.TemporaryDirectory(dir=CACHE) as logdir:
             follows = turn < options.python_loader
             report = play(logdir, method, options.seed + turn, options, python_loader=follows)
@@ -86,7 +89,7 @@ def main() -> None:
         )
         if report["wrong"]:
             sys.exit(1)
-        if turn >= len(METHODS) - 1 and hits >= options.hits:
+        if turn >= len(options.methods) - 1 and hits >= options.hits:
             break
 
 

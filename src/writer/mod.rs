@@ -24,6 +24,7 @@
 
 mod buffer;
 mod call;
+mod entries;
 mod error;
 mod files;
 pub mod fork;
@@ -34,6 +35,7 @@ mod series;
 mod share;
 mod sidecar;
 mod sink;
+mod spare;
 pub mod thread;
 
 use std::path::{Path, PathBuf};

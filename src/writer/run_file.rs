@@ -8,20 +8,18 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use super::buffer::seal;
+use super::buffer::Written;
+use super::entries::{Entries, seal};
 use super::files::{self, Counted, Gone, Identity};
-use super::{Options, WriteError};
+use super::{Options, WriteError, spare};
 use crate::event_file::{Attempt, FileNames, file_version_record, now};
 use crate::tfrecord::OVERHEAD;
-
-/// Buffers larger than this are given back after use.
-const KEPT_CAPACITY: usize = 4 << 20;
 
 pub(super) struct RunFile {
     dir: PathBuf,
     state: State,
-    /// Entries whose steps are not bound yet.
-    pub taken: Vec<u8>,
+    /// Entries that are not framed yet.
+    pub taken: Entries,
     /// Records that are not in the file yet.
     unwritten: Vec<u8>,
     /// How much of `unwritten` is.
@@ -47,7 +45,14 @@ struct Place {
 
 impl RunFile {
     pub fn new(dir: PathBuf) -> Self {
-        Self { dir, state: State::None, taken: Vec::new(), unwritten: Vec::new(), done: 0, unsynced: false }
+        Self {
+            dir,
+            state: State::None,
+            taken: Entries::default(),
+            unwritten: Vec::new(),
+            done: 0,
+            unsynced: false,
+        }
     }
 
     pub fn path(&self) -> Option<&Path> {
@@ -59,17 +64,12 @@ impl RunFile {
 
     /// Frames the entries that were taken, their open steps counted from `base`, behind what is unwritten.
     pub fn seal(&mut self, base: i64) {
-        seal(&self.taken, base, &mut self.unwritten);
-    }
-
-    /// Forgets the entries: their records are safe.
-    pub fn clear_taken(&mut self) {
-        clear(&mut self.taken);
+        self.taken.seal(base, &mut self.unwritten);
     }
 
     /// Forgets the records: they are in the file, or in what the next holder of the lock reads.
     pub fn clear_unwritten(&mut self) {
-        clear(&mut self.unwritten);
+        spare::give(std::mem::take(&mut self.unwritten));
         self.done = 0;
     }
 
@@ -213,6 +213,33 @@ impl RunFile {
         self.unwritten.splice(0..0, record);
     }
 
+    /// Frames the entries that were taken, their open steps counted from `base`, and writes them to the open file: one
+    /// `write` a chunk, so that little stands in memory twice.
+    pub fn write_taken(&mut self, base: i64, written: &mut Written) -> Result<(), WriteError> {
+        loop {
+            if let Some(chunk) = self.taken.pop() {
+                if self.unwritten.capacity() == 0 {
+                    self.unwritten = spare::take();
+                }
+                seal(&chunk, base, &mut self.unwritten);
+                spare::give(chunk);
+            }
+            self.write_counted(written)?;
+            if self.taken.is_empty() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// [`RunFile::write_out`] as a batch that counts.
+    pub fn write_counted(&mut self, written: &mut Written) -> Result<(), WriteError> {
+        let before = self.unwritten().len();
+        let wrote = self.write_out();
+        written.bytes += (before - self.unwritten().len()) as u64;
+        written.batches += 1;
+        wrote
+    }
+
     /// Writes what is unwritten to the open file.
     pub fn write_out(&mut self) -> Result<(), WriteError> {
         let State::Open(place, file) = &mut self.state else { return Ok(()) };
@@ -246,12 +273,5 @@ impl RunFile {
             .map_err(|error| WriteError::io(self.path().unwrap_or(&self.dir), error))?;
         self.unsynced = false;
         Ok(())
-    }
-}
-
-fn clear(buffer: &mut Vec<u8>) {
-    buffer.clear();
-    if buffer.capacity() > KEPT_CAPACITY {
-        *buffer = Vec::new();
     }
 }

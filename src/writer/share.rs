@@ -253,11 +253,8 @@ impl Sink {
         for &run in &open {
             let file = &mut self.files[run];
             if prepared.is_ok() {
-                file.clear_taken();
-                let before = file.unwritten().len();
-                let wrote = file.write_out();
-                self.written.bytes += (before - file.unwritten().len()) as u64;
-                self.written.batches += 1;
+                file.taken.clear();
+                let wrote = file.write_counted(&mut self.written);
                 self.share.cut |= wrote.is_err();
                 result = result.and(wrote);
             }

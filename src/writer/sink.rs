@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::buffer::{Buffer, Written, renumber};
+use super::buffer::{Buffer, Written};
 use super::run_file::RunFile;
 use super::share::Share;
 use super::{Options, WriteError, files};
@@ -58,14 +58,11 @@ impl Sink {
     /// Takes the entries of the buffer.
     pub fn take(&mut self, buffer: &mut Buffer) {
         for run in std::mem::take(&mut buffer.dirty) {
-            let entries = &mut buffer.runs[run].entries;
-            let taken = &mut self.files[run].taken;
-            if taken.is_empty() {
-                std::mem::swap(taken, entries);
-            } else {
-                renumber(entries, self.calls);
-                taken.append(entries);
+            let mut entries = std::mem::take(&mut buffer.runs[run].entries);
+            if self.calls > 0 {
+                entries.renumber(self.calls);
             }
+            self.files[run].taken.append(entries);
         }
         self.calls += std::mem::take(&mut buffer.calls);
         buffer.backlog += std::mem::take(&mut buffer.bytes);
@@ -88,22 +85,20 @@ impl Sink {
         if self.share.is_on() {
             return self.count_shared(options, change);
         }
-        self.bind();
+        let base = self.number_calls();
+        self.files.iter_mut().for_each(|file| file.taken.bind(base));
         let next = self.counter();
         self.next_step = Some(change(next).unwrap_or(next));
         Ok(next)
     }
 
-    /// Gives the entries that were taken their steps, and frames them.
-    fn bind(&mut self) {
+    /// Uses up the steps of the calls whose entries were taken; the first of them.
+    fn number_calls(&mut self) -> i64 {
         let base = if self.calls > 0 { self.counter() } else { 0 };
         if self.calls > 0 {
             self.next_step = Some(base.saturating_add(std::mem::take(&mut self.calls)));
         }
-        for file in self.files.iter_mut().filter(|file| !file.taken.is_empty()) {
-            file.seal(base);
-            file.clear_taken();
-        }
+        base
     }
 
     /// Writes what was taken; the first error, after all files were tried.
@@ -111,16 +106,13 @@ impl Sink {
         if self.share.is_on() {
             return self.commit_shared(options);
         }
-        self.bind();
+        let base = self.number_calls();
         let mut result = Ok(());
         for file in self.files.iter_mut().filter(|file| file.is_dirty()) {
-            let wrote = file.open(options).and_then(|()| {
-                let before = file.unwritten().len();
-                let wrote = file.write_out();
-                self.written.bytes += (before - file.unwritten().len()) as u64;
-                self.written.batches += 1;
-                wrote
-            });
+            let wrote = file.open(options).and_then(|()| file.write_taken(base, &mut self.written));
+            if wrote.is_err() {
+                file.taken.bind(base); // for the next attempt, whose steps begin elsewhere
+            }
             result = result.and(wrote);
             if files::are_many() {
                 file.rest();

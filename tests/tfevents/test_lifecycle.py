@@ -522,3 +522,41 @@ def test_a_flush_while_the_disk_stalls_holds_up_its_own_writer_only(tmp_path):
     free.close()
     assert steps(tmp_path / "free") == [0, 1]
     assert steps(tmp_path / "stalled") == [0, 1, 2]
+
+
+MEMORY = """
+import fcntl, sys, tfruns_rs as tfr
+
+def resident():
+    with open("/proc/self/status") as status:
+        return int(status.read().split("VmRSS:")[1].split()[0]) / 1024
+
+writer = tfr.EventWriter(sys.argv[1] + "/stalls", shared=True, lock_timeout_secs=1000)
+many = tfr.EventWriter(sys.argv[1] + "/many", flush_secs=1000)
+for n in range(100):
+    many.add_scalar("x", n, run=str(n))
+writer.add_scalar("x", 0.1)
+tfr.flush()
+before = resident()
+with open(f"{writer.logdir}/.tfruns-share", "r+b") as held:
+    fcntl.flock(held, fcntl.LOCK_EX)
+    for _ in range(500_000):
+        writer.add_scalar("x", 0.1)
+    backlog = resident()
+writer.flush()
+for n in range(100):
+    many.add_text("t", "x" * 1_000_000, run=str(n))
+    many.flush()
+print(backlog - before, resident() - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is looked up where Linux tells it")
+def test_memory_that_a_backlog_took_is_given_back(tmp_path):
+    """Neither what waited for a stalled disk nor what each of many runs once held stays with the process."""
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, tmp_path], capture_output=True, text=True, check=True
+    )
+    backlog, left = map(float, done.stdout.split())
+    assert backlog > 20
+    assert left < 12
