@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import polars as pl
@@ -94,14 +93,19 @@ def test_tail_once(call, logdir):
 
 
 def test_tail_follows_what_another_writes(logdir):
-    command = [*TFRUNS, "tail", logdir, "-n", "0", "--poll", "0.1", "--tag", "new"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
-        time.sleep(1.5)
+    command = [*TFRUNS, "tail", logdir, "--poll", "0.1", "--tag", "new"]
+
+    def log(step):
         with tfr.with_logdir(logdir):
-            for step in range(3):
-                tfr.log_event({"new": float(step)}, step=100 + step)
+            tfr.log_event({"new": float(step)}, step=step)
         tfr.flush()
-        seen = [process.stdout.readline().split("\t")[2] for _ in range(3)]
+
+    log(100)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        seen = [process.stdout.readline().split("\t")[2]]  # by now it follows
+        for step in (101, 102):
+            log(step)
+            seen.append(process.stdout.readline().split("\t")[2])
         process.send_signal(signal.SIGINT)
         assert process.wait(20) == 130
     assert seen == ["100", "101", "102"]

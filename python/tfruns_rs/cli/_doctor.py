@@ -78,7 +78,7 @@ def _extras() -> list[_Finding]:
     for requirement in requirements:
         extra = re.search(r"extra == ['\"]([\w-]+)['\"]", requirement)
         name = re.match(r"[A-Za-z0-9._-]+", requirement)
-        if extra and name and extra[1] not in {"dev", "bench", "demo", "docs"}:
+        if extra and name and extra[1] not in {"bench", "demo", "dev", "docs", "frameworks"}:
             extras.setdefault(extra[1], []).append(name[0])
     found: list[_Finding] = []
     for extra, packages in extras.items():

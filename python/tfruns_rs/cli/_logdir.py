@@ -14,7 +14,14 @@ argument = click.argument("logdirs", nargs=-1, type=_params.RunName(), metavar="
 
 def found(names: tuple[str, ...]) -> list[str]:
     """The logdirs; the events of the latest run where none are named."""
-    return [logdir_of(name) for name in names or ("latest",)]
+    if names:
+        return [logdir_of(name) for name in names]
+    from tfruns_rs.errors import RunNotFoundError
+
+    try:
+        return [logdir_of("latest")]
+    except RunNotFoundError as error:
+        raise RunNotFoundError(f"{error}; or name a logdir") from None
 
 
 def logdir_of(name: str) -> str:

@@ -133,14 +133,9 @@ def _chosen(runs: pl.DataFrame, states: tuple[str, ...], tags: tuple[str, ...]) 
 def _say_none(*, is_plain: bool) -> None:
     from tfruns_rs.cli._out import plain
 
-    directory = plain(_params.runs_dir_path())
-    if not is_plain:
-        text = f"No such run in {directory}."
-    elif os.path.isdir(_params.runs_dir_path()):  # noqa: PTH112
-        text = f"No runs in {directory}."
-    else:
-        text = f"There is no directory {directory}: `tfruns run train.py` makes it, --runs-dir names another."
-    click.echo(text, err=True)
+    directory = _params.runs_dir_path()
+    text = _params.none_in(directory) if is_plain else f"no such run in {directory}"
+    click.echo(plain(f"{text[0].upper()}{text[1:]}."), err=True)
 
 
 def _picked(runs: pl.DataFrame, columns: str | None) -> pl.DataFrame:

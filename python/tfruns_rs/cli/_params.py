@@ -175,8 +175,9 @@ def _found(name: str, directory: str) -> str:
         return called[0]
     if called:
         raise RunNotFoundError(f"{len(called)} runs are named {name}: {', '.join(called[:5])}")
-    where = "there are no runs" if not names else f"{len(names)} others are there"
-    raise RunNotFoundError(f"there is no run {name} in {directory} ({where})")
+    if not names:
+        raise RunNotFoundError(f"there is no run {name}; {none_in(directory)}")
+    raise RunNotFoundError(f"there is no run {name} in {directory} ({len(names)} others are there)")
 
 
 def _latest(back: int, directory: str) -> str:
@@ -184,9 +185,24 @@ def _latest(back: int, directory: str) -> str:
     from tfruns_rs.errors import RunNotFoundError
 
     found = ls_runs(runs_dir=directory, latest_n=back + 1)["run_dir"]
+    if found.is_empty():
+        raise RunNotFoundError(none_in(directory))
     if found.len() <= back:
-        raise RunNotFoundError(f"there are {found.len() or 'no'} runs in {directory}")
+        raise RunNotFoundError(f"there {_are(found.len())} in {directory}")
     return found[back]
+
+
+def none_in(directory: str) -> str:
+    """That there are no runs, and how to come by some."""
+    if not os.path.isdir(directory):  # noqa: PTH112
+        return f"there is no directory {directory}: `tfruns run train.py` makes it, --runs-dir names another"
+    return (
+        f"there are no runs in {directory}: `tfruns run train.py` makes one, --runs-dir names another place"
+    )
+
+
+def _are(count: int) -> str:
+    return "is only one run" if count == 1 else f"are only {count} runs"
 
 
 def _called(name: str, directory: str) -> list[str]:

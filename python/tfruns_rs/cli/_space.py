@@ -37,6 +37,9 @@ def du(runs: tuple[str, ...], subset: str | None, largest: int | None, as_json: 
     usage = usage.head(largest) if largest else usage
     front = ["run_dir", "files", "bytes", "artifacts", "logs", "tables", "plots", "metadata"]
     usage = usage.select(front)
+    if usage.is_empty() and not (as_json or as_csv):
+        click.echo("No runs.", err=True)
+        return
     if as_json or as_csv or not _out.is_terminal():
         _out.show_frame(usage, as_json=as_json, as_csv=as_csv, squeeze=True)
         return

@@ -94,8 +94,9 @@ def _all_ended(logdirs: list[str]) -> bool:
     from tfruns_rs import run_info
 
     for logdir in logdirs:
-        run = os.path.dirname(logdir)  # noqa: PTH120 - text
-        if os.path.basename(logdir) != "logs" or not os.path.isdir(f"{run}/tfruns.d"):  # noqa: PTH112, PTH119
+        # A run that has logged nothing stands for itself.
+        run = os.path.dirname(logdir) if os.path.basename(logdir) == "logs" else logdir  # noqa: PTH119, PTH120
+        if not os.path.isdir(f"{run}/tfruns.d"):  # noqa: PTH112
             return False
         info: RunInfo | Any = run_info(run)
         if info.get("status") not in _ENDED:

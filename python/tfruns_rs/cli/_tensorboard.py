@@ -41,6 +41,8 @@ def tensorboard(runs: tuple[str, ...], subset: str | None, live: bool, port: int
     with tempfile.TemporaryDirectory(prefix="tfruns-tensorboard-") as links:
         command = [*_command(), "--logdir", links, *(["--port", str(port)] if port is not None else [])]
         _link(Path(links), _chosen(named, subset))
+        if not os.listdir(links):  # noqa: PTH208
+            click.echo("No run has logged anything yet; those that do will appear.", err=True)
         with subprocess.Popen(command) as process:  # noqa: S603 - the user's own TensorBoard
             try:
                 while True:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -55,6 +56,8 @@ def upload(
     from tfruns_rs import upload as send
     from tfruns_rs.cli import _out
 
+    if not to and not os.environ.get("TFRUNS_REMOTE"):
+        raise click.UsageError("where to? --to names a directory or an address, or TFRUNS_REMOTE does")
     # Names first: a run that is not there costs no connection.
     is_all = not runs and subset is None
     paths = [_params.runs_dir_path()] if is_all else _params.found_runs(runs, subset)

@@ -126,7 +126,10 @@ def purge_runs(
     archive = Path(runs_dir_or_option(runs_dir)) / ARCHIVE
     named = _runs_below(os.fspath(archive))
     question = f"Permanently remove {len(named)} run {_directories(named)} from {archive}?"
-    if not named or not confirmed(question, confirm=confirm, are_named=False):
+    if not named:
+        show(sys.stderr, f"No runs found in {archive}.\n")
+        return results([])
+    if not confirmed(question, confirm=confirm, are_named=False):
         return results([])
     states = _states(named)
 

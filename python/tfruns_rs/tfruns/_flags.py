@@ -175,7 +175,9 @@ def flags(
             undeclared = [name for name in given if name.replace("-", "_") not in by_name]
             if undeclared and unknown == "error":
                 names = ", ".join(undeclared)
-                raise FlagsError(f"The following flags were provided but not declared: {names}")
+                known = ", ".join(flag.name for flag in declared)
+                message = f"The following flags were provided but not declared: {names} (declared: {known})"
+                raise FlagsError(message)
             for name, value in given.items():
                 flag = by_name.get(name.replace("-", "_"))
                 converted = None if flag is None else flag.convert(value)
