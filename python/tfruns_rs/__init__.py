@@ -11,6 +11,14 @@ from tfruns_rs.tfevents._lifecycle import flush_on_sigterm as flush_on_sigterm
 TYPE_CHECKING = False  # what `typing` calls so; importing that costs more than this file
 if TYPE_CHECKING:
     from tfruns_rs import errors as errors
+    from tfruns_rs import keras as keras
+    from tfruns_rs import lightgbm as lightgbm
+    from tfruns_rs import lightning as lightning
+    from tfruns_rs import sklearn as sklearn
+    from tfruns_rs import tensorboardx as tensorboardx
+    from tfruns_rs import torch as torch
+    from tfruns_rs import transformers as transformers
+    from tfruns_rs import xgboost as xgboost
     from tfruns_rs._core import EventWriter as EventWriter
     from tfruns_rs.importers._import_runs import collect_foreign_events as collect_foreign_events
     from tfruns_rs.importers._import_runs import import_runs as import_runs
@@ -228,7 +236,18 @@ _MODULES = {
     "write_events": "tfevents._write",
     "write_run_data": "tfruns._run_metadata",
     "write_run_metadata": "tfruns._run_metadata",
-    "errors": "errors",
+}
+
+_SUBMODULES = {
+    "errors",
+    "keras",
+    "lightgbm",
+    "lightning",
+    "sklearn",
+    "tensorboardx",
+    "torch",
+    "transformers",
+    "xgboost",
 }
 
 # `options` and `value` are left out: bare, they read badly.
@@ -345,17 +364,19 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    try:
-        module = _MODULES[name]
-    except KeyError:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}") from None
     from importlib import import_module
 
-    found = import_module(f"{__name__}.{module}")
-    value = found if name == "errors" else getattr(found, name)
-    globals()[name] = value
-    return value
+    if name in _SUBMODULES:
+        return import_module(f"{__name__}.{name}")
+    if name in _MODULES:
+        value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+        globals()[name] = value
+        return value
+    message = f"module {__name__!r} has no attribute {name!r}"
+    if name.endswith(("Error", "Warning")):
+        message += f"; errors are in {__name__}.errors"
+    raise AttributeError(message)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES})
+    return sorted({*globals(), *_MODULES, *_SUBMODULES})

@@ -261,9 +261,18 @@ def test_modules_import_no_framework():
 
     names = ("keras", "lightning", "transformers", "sklearn", "xgboost", "lightgbm", "torch", "tensorboardx")
     code = f"""
-import importlib, sys
-for name in {names!r}: importlib.import_module("tfruns_rs." + name)
+import sys, tfruns_rs
+for name in {names!r}: assert getattr(tfruns_rs, name).__name__ == "tfruns_rs." + name
 print([m for m in (*{names!r}, "tensorboardX", "numpy", "polars") if m in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_an_error_that_is_looked_for_at_the_top_is_pointed_at():
+    import tfruns_rs
+
+    with pytest.raises(AttributeError, match="no attribute 'FlagsError'; errors are in tfruns_rs.errors"):
+        tfruns_rs.FlagsError  # noqa: B018
+    with pytest.raises(AttributeError, match="no attribute 'flag'$"):
+        tfruns_rs.flag  # noqa: B018

@@ -112,6 +112,7 @@ def test_the_command_line(arguments, name, value):
     ("arguments", "message"),
     [
         (["--learn-rate=1", "--y", "2"], "The following flags were provided but not declared: learn_rate, y"),
+        (["--learn-rate=1"], r"declared: learn_rate \(declared: learning_rate, "),
         (["--max-steps=abc"], "Unable to convert flag 'max_steps' with value 'abc' to type integer"),
         (["--learning-rate=.nan"], "Unable to convert flag 'learning_rate'"),
         (["--max-steps=.inf"], "Unable to convert flag 'max_steps'"),

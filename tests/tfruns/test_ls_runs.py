@@ -146,6 +146,12 @@ def test_sql_beyond_a_condition_is_refused(text):
         ls_runs(text)
 
 
+@pytest.mark.parametrize("text", ["!is.na(eval_acc)", "eval_acc > 0.9 & completed", "eval_acc >"])
+def test_a_condition_in_another_language_is_told_what_it_is_to_be(text):
+    with pytest.raises(ValueError, match="not a condition: .*SQL, with AND, OR, NOT"):
+        ls_runs(text)
+
+
 @pytest.mark.usefixtures("r_runs")
 def test_an_unknown_column_is_an_error_that_helps():
     with pytest.raises(TypeError, match="an expression, SQL text or a function, not int"):

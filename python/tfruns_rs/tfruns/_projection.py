@@ -3,6 +3,7 @@
 One row an epoch where the events tell theirs, else one a step, thinned to at most 500 rows; the column
 `epoch` says which. `train/loss` becomes `loss`, `val/loss` becomes `val_loss`, anything else its path with
 underscores; the date and host by which torch names a directory are left out, so that runs share a column.
+Of a series that several ranks logged apart (`train@host-1`), that of the first rank stands for all.
 Columns that a user wrote by `write_run_metadata("metrics", …)` are kept as they are.
 """
 
@@ -14,12 +15,15 @@ import threading
 import time
 import warnings
 from contextlib import suppress
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._lifecycle import flush
 from tfruns_rs.tfruns import _json, _record
 from tfruns_rs.tfruns._run_metadata import META_DIR, PROJECTED, aligned
+
+if TYPE_CHECKING:
+    import polars as pl
 
 MAX_ROWS = 500
 INTERVAL_SECS = 10.0
@@ -38,7 +42,7 @@ def project_metrics(run_dir: str) -> bool:
     state = _state(logs)
     if not state or _projected.get(run_dir) == state:
         return False
-    columns = _columns(logs)
+    columns = _columns(logs, state)
     if not columns:
         return False
     meta = f"{run_dir}/{META_DIR}"
@@ -80,14 +84,19 @@ def _state(logs: str) -> tuple[Any, ...]:
     return tuple(sorted(files))
 
 
-def _columns(logs: str) -> dict[str, list[Any]]:
+def _columns(logs: str, state: tuple[Any, ...]) -> dict[str, list[Any]]:
     import polars as pl
 
     from tfruns_rs.tfevents._read import collect_events
 
-    events = collect_events(logs, type="scalar", on_corrupt="skip")
+    apart = any("@" in path for path, _ in state)
+    events = collect_events(
+        logs, type="scalar", on_corrupt="skip", columns=["source"] if apart else ()
+    )
     if events.is_empty():
         return {}
+    if apart:
+        events = _first_rank(events)
     names = metric_names(events.select("run", "tag").unique(maintain_order=True).rows())
     if not names:
         return {}
@@ -106,6 +115,20 @@ def _columns(logs: str) -> dict[str, list[Any]]:
     steps = events.group_by("row").agg(pl.col("step").last()).sort("row")
     ordered = [name for name in dict.fromkeys(names.values()) if name in wide.columns]
     return {"epoch": steps["step"].to_list(), **{name: wide[name].to_list() for name in ordered}}
+
+
+def _first_rank(events: pl.DataFrame) -> pl.DataFrame:
+    """What the first rank that logged a series wrote of it."""
+    import polars as pl
+
+    rank = pl.col("source").str.extract(r"-(\d+)$").cast(pl.Int64).fill_null(-1)
+    first = (
+        events.select("run", "tag", "source")
+        .unique()
+        .sort(rank, "source")
+        .unique(subset=["run", "tag"], keep="first", maintain_order=True)
+    )
+    return events.join(first, on=["run", "tag", "source"], how="semi", maintain_order="left")
 
 
 def metric_names(pairs: list[tuple[str, str]]) -> dict[tuple[str, str], str]:

@@ -40,6 +40,7 @@ _REFUSED = {
     "table", "truncate", "union", "unnest", "update", "using", "values", "where", "window", "with",
 }
 # fmt: on
+_SQL = "conditions are SQL, with AND, OR, NOT, IN (...), IS NULL and texts in single quotes"
 
 
 def sql_condition(text: str, times: Collection[str] = ()) -> pl.Expr:
@@ -58,7 +59,7 @@ def sql_condition(text: str, times: Collection[str] = ()) -> pl.Expr:
     try:
         return pl.sql_expr(checked)
     except pl.exceptions.PolarsError as error:
-        raise ValueError(f"not a condition: {text!r}: {error}") from None
+        raise ValueError(f"not a condition: {text!r}: {error}; {_SQL}") from None
 
 
 def _checked(text: str, times: Collection[str]) -> str:
@@ -69,7 +70,7 @@ def _checked(text: str, times: Collection[str]) -> str:
         token = _TOKEN.match(text, position)
         kind = token.lastgroup if token else None
         if token is None or kind is None or kind == "comment":
-            raise ValueError(f"not a condition: {text!r}, from character {position}")
+            raise ValueError(f"not a condition: {text!r}, from {text[position:].lstrip()!r}; {_SQL}")
         found = token[kind]
         if kind == "word" and found.lower() in _REFUSED:
             raise ValueError(f"{found} is not allowed in a condition: {text!r}")
