@@ -272,7 +272,7 @@ print([m for m in (*{names!r}, "tensorboardX", "numpy", "polars") if m in sys.mo
 def test_an_error_that_is_looked_for_at_the_top_is_pointed_at():
     import tfruns_rs
 
-    with pytest.raises(AttributeError, match="no attribute 'FlagsError'; errors are in tfruns_rs.errors"):
+    with pytest.raises(AttributeError, match=r"no attribute 'FlagsError'; errors are in tfruns_rs\.errors"):
         tfruns_rs.FlagsError  # noqa: B018
-    with pytest.raises(AttributeError, match="no attribute 'flag'$"):
+    with pytest.raises(AttributeError, match=r"no attribute 'flag'$"):
         tfruns_rs.flag  # noqa: B018

@@ -148,7 +148,7 @@ def test_sql_beyond_a_condition_is_refused(text):
 
 @pytest.mark.parametrize("text", ["!is.na(eval_acc)", "eval_acc > 0.9 & completed", "eval_acc >"])
 def test_a_condition_in_another_language_is_told_what_it_is_to_be(text):
-    with pytest.raises(ValueError, match="not a condition: .*SQL, with AND, OR, NOT"):
+    with pytest.raises(ValueError, match=r"not a condition: .*SQL, with AND, OR, NOT"):
         ls_runs(text)
 
 

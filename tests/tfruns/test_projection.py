@@ -54,7 +54,9 @@ def test_a_script_that_only_logs_events_has_metrics_by_type():
 
 def test_of_a_series_that_ranks_logged_apart_the_first_rank_stands_for_all():
     series = {"train": 0, "train@b-10": 10, "train@b-2": 2, "val@b-10": 10, "val@a-9": 9, "mail@home": 1}
-    assert logged("runs/one", range(3), **{run: lambda step, of=of: step + of / 100 for run, of in series.items()})
+    assert logged(
+        "runs/one", range(3), **{run: lambda step, of=of: step + of / 100 for run, of in series.items()}
+    )
     assert metrics("runs/one") == {
         "epoch": [0, 1, 2],
         "loss": [0, 1, 2],

@@ -90,9 +90,7 @@ def _columns(logs: str, state: tuple[Any, ...]) -> dict[str, list[Any]]:
     from tfruns_rs.tfevents._read import collect_events
 
     apart = any("@" in path for path, _ in state)
-    events = collect_events(
-        logs, type="scalar", on_corrupt="skip", columns=["source"] if apart else ()
-    )
+    events = collect_events(logs, type="scalar", on_corrupt="skip", columns=["source"] if apart else ())
     if events.is_empty():
         return {}
     if apart:
