@@ -150,7 +150,7 @@ def _write(run_dir: str, kind: str, data: Any) -> None:
         with suppress(FileNotFoundError):
             os.unlink(f"{meta}/{PROJECTED}")  # noqa: PTH108 - texts stay as given
     elif kind in {"source", "sources"}:
-        from tfruns_rs.tfruns._source import archive_source
+        from tfruns_rs.tfruns._sources import archive_source
 
         archive_source(run_dir, data)
     else:

@@ -1,10 +1,14 @@
 """Runs as objects.
 
-`_run` is what a user holds; `_create_run` starts, opens and finds runs, `_session` is the life of an open
-one. `_record` is `run.json`, `_hparams` and `_hparams_file` are the hyperparameters, `_metrics` reads the
-events of a run back, `_environment` says where it ran and from what. `_artifact` keeps files,
-`_associations` and `_lineage` connect runs and artifacts. `_upload` takes them to a destination (`_login`,
-`_destination`) and `_download` back; `_sync` does so in the background.
+`_run` is what a user holds, of `_metadata`, `_hparams` (with `_hparams_file`), `_metrics` and `_environment`;
+`_names` says what may be called how. `_create_run` starts, opens and finds runs, `_session` is the life of an
+open one, with `_system_metrics` in it; `_annotate` is what people say afterwards. `run.json` itself is
+`tfruns._record`. `tables/` are per-example metrics, and `_url` leads to them.
+
+`_artifact` keeps files (`_copy`), `_associations` and `_lineage` connect runs and artifacts. `_upload` and
+`_upload_many` take both to a destination and `_download` back; `_sync` does so in the background. What is
+sent is in the `_manifest`; where to, in `_login`: to a `_destination`, which is a directory or an
+`_object_store` with `_nodes` on it, or to `_mlflow`. `_em` reads and writes the layout of t9k's `em`.
 """
 
 from tfruns_rs.tracking._artifact import Artifact as Artifact

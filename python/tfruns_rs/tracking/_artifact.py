@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from tfruns_rs.errors import ArtifactError, RunMetadataError, RunNotFoundError
 from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._copy import Sums, copy_file, sums_of, walk
+from tfruns_rs.tracking._metadata import texts
 from tfruns_rs.tracking._names import alternative_name, check_name, timestamp
-from tfruns_rs.tracking._run import texts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

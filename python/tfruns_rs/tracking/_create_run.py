@@ -14,8 +14,9 @@ from tfruns_rs.tfruns._options import runs_dir_or_option
 from tfruns_rs.tfruns._run_metadata import write_properties
 from tfruns_rs.tracking._environment import write_environment
 from tfruns_rs.tracking._hparams_file import read_hparams, write_hparams
+from tfruns_rs.tracking._metadata import COMPLETE, ERROR, KEYS, RUNNING, texts
 from tfruns_rs.tracking._names import alternative_name, check_name, timestamp
-from tfruns_rs.tracking._run import COMPLETE, ERROR, KEYS, RUNNING, Run, texts
+from tfruns_rs.tracking._run import Run
 from tfruns_rs.tracking._session import Session
 
 if TYPE_CHECKING:

@@ -1,8 +1,9 @@
-"""The metrics of a run, read back from its events."""
+"""The metrics of a run: what `log` takes, and how they are read back from its events."""
 
 from __future__ import annotations
 
 import math
+import operator
 import os
 from typing import TYPE_CHECKING, Any, cast
 
@@ -15,10 +16,65 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tfruns_rs.tracking._run import Metrics
-
+    Metrics = dict[str, list[dict[str, dict[str, Any]]]]
 
 _NUMBERS = {"NaN": math.nan, "Inf": math.inf, "-Inf": -math.inf}
+
+
+def check_metric(name: Any) -> str:
+    """A metric's name.
+
+    Raises:
+        TypeError: It is no text, or empty.
+    """
+    if not isinstance(name, str) or not name:
+        raise TypeError(f"a metric's name is a str, not {name!r}")
+    return name
+
+
+def number(name: str, value: Any) -> float:
+    """A metric's value.
+
+    Raises:
+        TypeError: It is no single number.
+    """
+    if value.__class__ is float:
+        return value
+    if isinstance(value, (int, float)):
+        return float(value)
+    item = value.numpy() if hasattr(value, "numpy") and not hasattr(value, "item") else value
+    try:
+        item = item.item() if hasattr(item, "item") else item
+        if not isinstance(item, (str, bytes)):
+            return float(item)
+    except (TypeError, ValueError, RuntimeError):
+        pass
+    raise TypeError(f"metric {name!r} is a single number, not {_short(value)}")
+
+
+def whole(what: str, value: Any) -> int:
+    """A whole number of 64 bits.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: It is too large.
+    """
+    try:
+        found = (
+            int(value)
+            if isinstance(value, float) and value.is_integer()
+            else operator.index(cast("Any", value))
+        )
+    except TypeError:
+        raise TypeError(f"{what} is a whole number, not {_short(value)}") from None
+    if not -(1 << 63) <= found < 1 << 63:
+        raise ValueError(f"{what} {found} does not fit into 64 bits")
+    return found
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"a {type(value).__name__}"  # noqa: PLR2004 - what a message holds
 
 
 def frame_of(metrics: Mapping[str, Any]) -> pl.DataFrame:

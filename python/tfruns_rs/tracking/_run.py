@@ -8,18 +8,36 @@ constructor has no directory and keeps everything in memory.
 from __future__ import annotations
 
 import copy
-import operator
 import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
-from tfruns_rs.errors import RunClosedError, RunMetadataError
+from tfruns_rs.errors import RunClosedError
 from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking import _associations
 from tfruns_rs.tracking._annotate import mirror
 from tfruns_rs.tracking._environment import git_of, platform_of
 from tfruns_rs.tracking._hparams import HParams
+from tfruns_rs.tracking._metadata import (
+    COMPLETE,
+    ERROR,
+    KEYS,
+    RUNNING,
+    SHARED,
+    STATUS_OF,
+    parse_metadata,
+    texts,
+)
+from tfruns_rs.tracking._metrics import (
+    check_metric,
+    frame_of,
+    metrics_of,
+    number,
+    public_frame,
+    read_metrics,
+    whole,
+)
 from tfruns_rs.tracking._names import check_type, timestamp
 from tfruns_rs.tracking._session import Session, error_of
 
@@ -30,33 +48,10 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tfruns_rs.tracking._metrics import Metrics
     from tfruns_rs.tracking._sync import Sync, SyncStatus
     from tfruns_rs.tracking._url import Url
     from tfruns_rs.tracking.tables import MetricsTable, MetricTableInfo
-
-    Metrics = dict[str, list[dict[str, dict[str, Any]]]]
-
-STATUSES = ("Running", "Complete", "Error")
-RUNNING, COMPLETE, ERROR = STATUSES
-KEYS = {
-    "name": "name",
-    "labels": "labels",
-    "description": "description",
-    "startTimestamp": "start_timestamp",
-    "endTimestamp": "end_timestamp",
-    "status": "status",
-    "alternativeName": "alternative_name",
-    "associations": "associations",
-    "remote": "remote",
-}
-"""The keys of `to_dict()`, and those of `run.json`."""
-_SHARED = (
-    "labels",
-    "description",
-    "associations",
-    "remote",
-)  # what others change as well; the rest is its owner's
-_STATUS_OF = {"completed": COMPLETE, "failed": ERROR, "interrupted": ERROR, "killed": ERROR, "invalid": ERROR}
 
 
 class Run:
@@ -154,7 +149,7 @@ class Run:
         """One of "Running", "Complete" or "Error"; a run whose process is proven dead is "Error"."""
         if self._session is not None or self._dir is None:
             return self._values["status"]
-        return _STATUS_OF.get(self.effective_status, RUNNING)
+        return STATUS_OF.get(self.effective_status, RUNNING)
 
     @property
     def effective_status(self) -> str:
@@ -214,8 +209,6 @@ class Run:
         """Metrics by type, one entry a call of `log`, in the order of the calls."""
         if self._dir is None:
             return self._metrics
-        from tfruns_rs.tracking._metrics import metrics_of, read_metrics
-
         self._flush()
         return metrics_of(read_metrics(self._dir))
 
@@ -226,12 +219,10 @@ class Run:
             `type, name` (String), `step, epoch` (Int64), `timestamp` (Datetime in UTC), `value` (Float64),
             `canonical_type` (String: "train" for "training", "val" for "validation", …).
         """
-        from tfruns_rs.tracking import _metrics
-
         if self._dir is None:
-            return _metrics.public_frame(_metrics.frame_of(self._metrics))
+            return public_frame(frame_of(self._metrics))
         self._flush()
-        return _metrics.public_frame(_metrics.read_metrics(self._dir))
+        return public_frame(read_metrics(self._dir))
 
     @property
     def platform(self) -> dict[str, Any]:
@@ -553,7 +544,7 @@ class Run:
             change(record)
 
         record = _record.update(self._dir, merged)
-        self._values.update({field: copy.deepcopy(record[field]) for field in _SHARED})
+        self._values.update({field: copy.deepcopy(record[field]) for field in SHARED})
 
     def _hparams_changed(self, hparams: HParams) -> None:
         if self._dir is None:
@@ -563,88 +554,3 @@ class Run:
         from tfruns_rs.tracking._hparams_file import write_hparams
 
         write_hparams(self._dir, hparams.as_dict())
-
-
-def parse_metadata(data: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The nine values under their own names, and what else there is."""
-    missing = [key for key in KEYS if key not in data]
-    if missing:
-        raise RunMetadataError(f"the metadata lack {', '.join(missing)}")
-    if data["status"] not in STATUSES:
-        raise ValueError(f"the status is {data['status']!r}; it is one of {', '.join(STATUSES)}")
-    values = {field: copy.deepcopy(data[key]) for key, field in KEYS.items()}
-    values["labels"] = list(values["labels"] or [])
-    values["remote"] = list(values["remote"] or [])
-    associations = cast("dict[str, Any]", values["associations"] or {})
-    values["associations"] = {role: list(associations.get(role) or []) for role in _associations.ROLES}
-    return values, {
-        key: copy.deepcopy(value) for key, value in data.items() if key not in KEYS and key != "kind"
-    }
-
-
-def texts(what: str, values: Iterable[str]) -> list[str]:
-    """The values as a list of text.
-
-    Raises:
-        TypeError: They are not.
-    """
-    found = list(values)
-    if isinstance(values, str) or not all(isinstance(value, str) for value in found):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"{what} are a list of str")
-    return found
-
-
-def check_metric(name: Any) -> str:
-    """A metric's name.
-
-    Raises:
-        TypeError: It is no text, or empty.
-    """
-    if not isinstance(name, str) or not name:
-        raise TypeError(f"a metric's name is a str, not {name!r}")
-    return name
-
-
-def number(name: str, value: Any) -> float:
-    """A metric's value.
-
-    Raises:
-        TypeError: It is no single number.
-    """
-    if value.__class__ is float:
-        return value
-    if isinstance(value, (int, float)):
-        return float(value)
-    item = value.numpy() if hasattr(value, "numpy") and not hasattr(value, "item") else value
-    try:
-        item = item.item() if hasattr(item, "item") else item
-        if not isinstance(item, (str, bytes)):
-            return float(item)
-    except (TypeError, ValueError, RuntimeError):
-        pass
-    raise TypeError(f"metric {name!r} is a single number, not {_short(value)}")
-
-
-def whole(what: str, value: Any) -> int:
-    """A whole number of 64 bits.
-
-    Raises:
-        TypeError: It is none.
-        ValueError: It is too large.
-    """
-    try:
-        found = (
-            int(value)
-            if isinstance(value, float) and value.is_integer()
-            else operator.index(cast("Any", value))
-        )
-    except TypeError:
-        raise TypeError(f"{what} is a whole number, not {_short(value)}") from None
-    if not -(1 << 63) <= found < 1 << 63:
-        raise ValueError(f"{what} {found} does not fit into 64 bits")
-    return found
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"a {type(value).__name__}"  # noqa: PLR2004 - what a message holds

@@ -1,9 +1,10 @@
 """The pages: one run's report, the comparison of several, and metrics as they come.
 
 `_view` is what a user calls. `_runs` names runs, `_data` gathers what a page shows of one, `_events` what its
-`logs/` hold; `_charts`, `_ansi`, `_source`, `_diff` and `_picture` make parts of it fit to show, as much as
-`_budget` allows; `_page` renders a template with its policy; `_report`, `_compare` and `_live` are the pages;
-`_open` shows them. Nothing but `_view` is imported before a page is asked for.
+`logs/` hold; `_charts`, `_tables`, `_ansi`, `_source`, `_diff` and `_picture` make parts of it fit to show,
+as much as `_budget` allows; `_page` renders a template with its policy; `_report`, `_compare` and `_live` are
+the pages; `_open` shows them, and `_notebook` what a notebook shows of a run by itself. `_extra` is what all
+this draws with: nothing but `_view` is imported before a page is asked for.
 """
 
 from tfruns_rs.views._view import compare_runs as compare_runs
