@@ -2,13 +2,16 @@
 //!
 //! A file counts if its name contains "tfevents". Its directory, relative to the logdir, is its run. The order is
 //! that of R's tfevents: depth first, by name, files and directories mixed. Hidden names are left out, as R leaves
-//! them out, and so are the empty files that mark a profile. Links are followed, but never in a circle.
+//! them out, and so are the empty files that mark a profile. Links are followed, but never in a circle. Of a directory
+//! of runs its `archive` is left out, as a listing of the runs leaves it out; named itself it is read.
 
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
+
+use crate::runs::record::META_DIR;
 
 /// An event file, as it was when it was listed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,8 +65,10 @@ pub(super) fn discover_with(
     }
     std::fs::read_dir(logdir)?;
     let walk = WalkDir::new(logdir).follow_links(true).sort_by_file_name();
-    let visible =
-        |entry: &DirEntry| entry.depth() == 0 || !entry.file_name().as_encoded_bytes().starts_with(b".");
+    let visible = |entry: &DirEntry| {
+        let is_hidden = || entry.file_name().as_encoded_bytes().starts_with(b".");
+        entry.depth() == 0 || !(is_hidden() || is_archive(entry))
+    };
     let mut files = Vec::new();
     let mut runs: Option<(PathBuf, String)> = None;
     for entry in walk.into_iter().filter_entry(visible).filter_map(Result::ok) {
@@ -86,6 +91,15 @@ pub(super) fn discover_with(
         files.push(event_file(entry.into_path(), run, name.clone(), &metadata, fold));
     }
     Ok(files)
+}
+
+/// Whether a directory is where a runs directory keeps the runs that were put away.
+fn is_archive(entry: &DirEntry) -> bool {
+    let holds_run = |path: &Path| {
+        let mut entries = std::fs::read_dir(path).into_iter().flatten().filter_map(Result::ok);
+        entries.any(|entry| entry.path().join(META_DIR).is_dir())
+    };
+    entry.depth() == 1 && entry.file_name() == "archive" && holds_run(entry.path())
 }
 
 fn event_file(path: PathBuf, run: String, logdir: String, metadata: &Metadata, fold: bool) -> EventFile {
@@ -174,6 +188,20 @@ mod tests {
         );
         let runs: Vec<String> = listed(root.path(), false).into_iter().map(|(run, _)| run).collect();
         assert_eq!(runs, ["a/b/c", "a", "abs", ".", "train"]);
+    }
+
+    #[test]
+    fn the_archive_of_runs_is_read_only_where_it_is_named() {
+        let root = tempfile::tempdir().unwrap();
+        let file = "logs/events.out.tfevents.1";
+        touch(root.path(), &[&format!("now/{file}"), &format!("archive/{file}"), "other/archive/tfevents"]);
+        let runs = |logdir: &Path| -> Vec<String> {
+            listed(logdir, false).into_iter().map(|(run, _)| run).collect()
+        };
+        assert_eq!(runs(root.path()), ["archive/logs", "now/logs", "other/archive"], "no run is in it");
+        touch(root.path(), &[&format!("archive/old/{file}"), "archive/old/tfruns.d/run.json"]);
+        assert_eq!(runs(root.path()), ["now/logs", "other/archive"]);
+        assert_eq!(runs(&root.path().join("archive")), ["logs", "old/logs"]);
     }
 
     #[test]

@@ -7,11 +7,16 @@ import pytest
 from tfruns_rs import (
     _core,
     clean_runs,
+    collect_events,
     copy_run,
     copy_run_files,
+    events_logdir,
+    log_event,
     ls_runs,
     purge_runs,
     restore_runs,
+    scan_events,
+    with_logdir,
     write_run_metadata,
 )
 
@@ -40,6 +45,25 @@ def test_runs_go_to_the_archive_and_come_back():
     assert restore_runs(confirm=False)["ok"].to_list() == [True]
     assert len(ls_runs()) == 3
     assert Path("runs/a/model.bin").read_text() == "runs/a"
+
+
+def test_events_of_archived_runs_are_read_only_where_the_archive_is_named():
+    for name in ("kept", "archived"):
+        make(f"runs/{name}")
+        with with_logdir(f"runs/{name}/logs"):
+            log_event(loss=1.0)
+    connection = events_logdir("runs")
+    assert len(connection.collect(type="scalar")) == 2
+    clean_runs(["runs/archived"])
+    seen = {
+        "collect": collect_events("runs", type="scalar"),
+        "scan": scan_events("runs").collect(),
+        "archive": collect_events("runs/archive", type="scalar"),
+    }
+    runs = {how: frame["run"].to_list() for how, frame in seen.items()}
+    assert runs == {"collect": ["kept/logs"], "scan": ["kept/logs"], "archive": ["archived/logs"]}
+    restore_runs(["archived"])
+    assert collect_events("runs", type="scalar").height == 2
 
 
 def test_nothing_in_the_archive_is_replaced():

@@ -35,7 +35,7 @@ def log_event(
         values: Values by name.
 
     Raises:
-        InvalidEventError: A value, name, step or time that can't be logged.
+        InvalidEventError: A value, name, step or time that can't be logged; also a mapping without values.
         OSError: The values of an earlier call could not be written. They are kept and tried again.
 
     Examples:

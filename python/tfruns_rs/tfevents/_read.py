@@ -46,6 +46,7 @@ def collect_events(
 
     Args:
         logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+            Of a directory of runs the `archive` is left out.
             Of a connection made by `events_logdir`: what is new since it was asked the same the last time.
         n: How many events (that pass the filters) to collect at most; all if left out.
         type: What a row is: `"any"` event, a `"summary"` value or a `"scalar"` value.

@@ -22,9 +22,13 @@ def dumps(value: Mapping[str, Any]) -> bytes:
 
 def _inline(value: Any, indent: str) -> str:
     if isinstance(value, Mapping):
-        items = cast("Mapping[Any, Any]", value).items()
+        held = cast("Mapping[Any, Any]", value)
         inner = indent + "  "
-        lines = (f"{inner}{_scalar(str(key))}: {_inline(item, inner)}" for key, item in items)
+        if isinstance(held, dict) and {type(text) for pair in held.items() for text in pair} == {str}:
+            # Texts alone, as the packages of an environment: the encoder's own loop, with our line ends.
+            body = json.dumps(held, ensure_ascii=False, separators=(f",\n{inner}", ": "))
+            return f"{{\n{inner}{body[1:-1]}\n{indent}}}"
+        lines = (f"{inner}{_scalar(str(key))}: {_inline(item, inner)}" for key, item in held.items())
         return "{\n" + ",\n".join(lines) + f"\n{indent}}}" if value else "{}"
     if isinstance(value, list):
         return "[" + ", ".join(_inline(item, indent) for item in cast("list[Any]", value)) + "]"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from functools import cache
 from typing import Any
 
 from tfruns_rs.tfruns import _record
@@ -18,19 +19,17 @@ _FRAMEWORKS = ("jax", "keras", "lightgbm", "lightning", "sklearn", "tensorflow",
 
 def write_environment(run_dir: str) -> dict[str, Any]:
     """Writes down where this process runs."""
-    record_environment(run_dir, [sys.executable, *sys.argv], os.getcwd())  # noqa: PTH109
-    path = path_of(run_dir)
-    found = _record.read_json(path)
-    hardware = found.setdefault("hardware", {})
-    hardware.update(cpu_model=_cpu_model(), usable_cpus=_usable_cpus())
+    hardware: dict[str, Any] = {"cpu_model": _cpu_model(), "usable_cpus": _usable_cpus()}
     cards = _cards()
     if cards:
         hardware["gpus"] = [name for name, _ in cards]
         hardware["gpu_memory_bytes"] = [size for _, size in cards]
-    found["frameworks"] = [name for name in _FRAMEWORKS if name in sys.modules]
-    found["entrypoint"] = _entrypoint()
-    _record.write_json(path, found)
-    return found
+    more = {
+        "hardware": hardware,
+        "frameworks": [name for name in _FRAMEWORKS if name in sys.modules],
+        "entrypoint": _entrypoint(),
+    }
+    return record_environment(run_dir, [sys.executable, *sys.argv], os.getcwd(), more)  # noqa: PTH109
 
 
 def path_of(run_dir: str) -> str:
@@ -89,6 +88,7 @@ def _usable_cpus() -> int | None:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
+@cache
 def _cpu_model() -> str | None:
     try:
         with open("/proc/cpuinfo", encoding="utf-8") as file:  # noqa: PTH123
@@ -103,6 +103,7 @@ def _cpu_model() -> str | None:
     return platform.processor() or None
 
 
+@cache
 def _cards() -> list[tuple[str, int]]:
     """Names and memory of the graphics cards, where NVIDIA's library is installed."""
     try:
