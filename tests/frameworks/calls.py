@@ -10,7 +10,6 @@ LABELS, GUESSES = RNG.integers(0, 2, 200), RNG.random(200)
 POINTS = RNG.random((1, 6, 3)).astype(np.float32)
 FACES = RNG.integers(0, 6, (1, 4, 3)).astype(np.int32)
 COLORS = RNG.integers(0, 256, (1, 6, 3)).astype(np.uint8)
-NOISE = RNG.random(300) * 2 - 1
 
 
 def scalars(writer):

@@ -20,7 +20,6 @@ from tfruns_rs.tfruns import _record
 
 DATA = Path(__file__).parents[1] / "data" / "importers"
 LOSS = [0.1, 0.05, 0.1 / 3, 0.025, 0.02]
-ENDED = {"completed", "failed"}
 
 
 @pytest.fixture

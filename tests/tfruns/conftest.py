@@ -31,3 +31,11 @@ def _fresh(monkeypatch):
         "R_CONFIG_ACTIVE",
     ):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def workdir(tmp_path, monkeypatch):
+    """A working directory of the test's own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    return tmp_path

@@ -1,19 +1,17 @@
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import tarfile
 import threading
-import time
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from tfruns.scripts import only_run, script, wait_for
 from tfruns_rs import (
-    collect_events,
     flag_numeric,
     flags,
     is_run_active,
@@ -23,28 +21,9 @@ from tfruns_rs import (
     training_run,
     write_run_metadata,
 )
-from tfruns_rs.errors import FlagsError, RunBusyError, RunNotFoundError, TrainingRunError
+from tfruns_rs.errors import RunBusyError, RunNotFoundError, TrainingRunError
 
-
-@pytest.fixture(autouse=True)
-def workdir(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MPLBACKEND", raising=False)
-    return tmp_path
-
-
-def script(text, name="train.py"):
-    Path(name).write_text(text)
-    return name
-
-
-def only_run():
-    (path,) = [path for path in Path("runs").iterdir() if path.name != "archive"]
-    return run_info(path)
-
-
-def listed(path):
-    return run_info(path).status
+pytestmark = pytest.mark.usefixtures("workdir")
 
 
 def test_a_script_that_knows_nothing_of_us_is_recorded(capfd):
@@ -107,295 +86,6 @@ def test_the_script_is_main():
     script("print('imported')", "beside.py")
     output = training_run(args=["--x", "1"], echo=False)["output"][0]
     assert output == "['train.py', '--x', '1'] train.py\nimported"
-
-
-def test_flags_reach_the_script_and_are_recorded():
-    script(
-        "from tfruns_rs import flags, flag_numeric, flag_string\n"
-        "FLAGS = flags(flag_numeric('lr', 0.01), flag_string('act', 'relu'))\n"
-        "print(FLAGS.lr, FLAGS.act)\n"
-    )
-    row = training_run(flags={"lr": 2e-5}, echo=False)
-    assert row["output"][0] == "2e-05 relu"
-    assert (row["flag_lr"][0], row["flag_act"][0]) == (2e-5, "relu")
-    Path("other.yml").write_text("lr: 7\n")
-    assert training_run(flags="other.yml", echo=False)["flag_lr"][0] == 7
-    Path("flags.yml").write_text("default:\n  lr: 1\nbig:\n  lr: 9\n")
-    assert training_run(config="big", echo=False)["flag_lr"][0] == 9
-
-
-def test_flags_that_can_not_be_are_refused_before_a_run_is_made():
-    script("")
-    for wrong in ("missing.yml", ["a"], 3):
-        with pytest.raises(FlagsError, match="flags must be"):
-            training_run(flags=wrong)
-    with pytest.raises(FileNotFoundError, match=r"The script 'missing.py' does not exist."):
-        training_run("missing.py")
-    for wrong in (
-        {"command": ["true"], "file": "train.py"},
-        {"command": ["true"], "envir": {}},
-        {"envir": {}, "in_process": False},
-        {"timeout": 1, "in_process": True},
-        {"resume": True},
-        {"pass_flags": "xml"},
-        {"properties": {"a/b": 1}},
-        {"view": "yes"},
-        {"command": []},
-    ):
-        with pytest.raises(ValueError, match=r".+"):
-            training_run(**wrong)
-    for wrong in ({"command": "echo hi"}, {"file": 3}):
-        with pytest.raises(TypeError, match=r"list of words|a script or a function"):
-            training_run(**wrong)
-    assert not Path("runs").exists()
-
-
-def test_flags_nobody_takes_are_warned_of():
-    script("")
-    with pytest.warns(UserWarning, match="did not call flags"):
-        training_run(flags={"lr": 1})
-    with pytest.warns(UserWarning, match="the function takes none of them"):
-        training_run(lambda: None, flags={"lr": 1}, echo=False)
-    with pytest.warns(UserWarning, match="flags that the function does not take: zz") as warned:
-        training_run(lambda lr: lr, flags={"lr": 1, "zz": 2, "none": None}, echo=False)
-    assert len(warned) == 1
-    assert warned[0].filename == __file__
-
-
-def test_flags_are_passed_to_click():
-    script(
-        "import click\n"
-        "@click.command()\n"
-        "@click.option('--lr', type=float)\n"
-        "@click.option('--fast/--no-fast', default=True)\n"
-        "@click.option('--name')\n"
-        "def main(**given): print(given)\n"
-        "main()\n"
-    )
-    row = training_run(flags={"lr": 2e-5, "fast": False, "name": "a b=c"}, pass_flags="argv", echo=False)
-    assert row["output"][0] == "{'lr': 2e-05, 'fast': False, 'name': 'a b=c'}"
-    assert (row["flag_lr"][0], row["flag_fast"][0], row["flag_name"][0]) == (2e-5, False, "a b=c")
-
-
-def test_flags_as_arguments_reach_flags_as_well():
-    script(
-        "import tfruns_rs as tfr\n"
-        "print(dict(tfr.flags(tfr.flag_boolean('bn', True), tfr.flag_numeric('lr', 1))))\n"
-    )
-    row = training_run(flags={"bn": False, "lr": 3}, pass_flags="argv", echo=False)
-    assert row["output"][0] == "{'bn': False, 'lr': 3.0}"
-
-
-def test_flags_are_passed_to_hydra():
-    pytest.importorskip("hydra")
-    Path("conf").mkdir()
-    script("lr: 0.1\nmodel:\n  name: a\n  layers: [1]\nflag: false\nnone: 1\n", "conf/config.yaml")
-    script(
-        "import hydra, json, pathlib\n"
-        "from omegaconf import OmegaConf\n"
-        "@hydra.main(config_path='conf', config_name='config', version_base=None)\n"
-        "def main(config):\n"
-        "    print(json.dumps(OmegaConf.to_container(config)))\n"
-        "    place = hydra.core.hydra_config.HydraConfig.get().runtime.output_dir\n"
-        "    pathlib.Path(place, 'model.bin').write_text('m')\n"
-        "main()\n"
-    )
-    texts = [
-        "it's a, b=c {x} \\ $HOME",
-        "1e3",
-        "true",
-        "null",
-        "123",
-        "",
-        "*",
-        "[1]",
-        "\u00fc",
-        "a.b",
-        "\\",
-        "\\'\\\\",
-    ]
-    given = {
-        "lr": 2e-5,
-        "model.name": "x y",
-        "model.layers": [1, 2],
-        "flag": True,
-        "none": None,
-        "+texts": texts,
-    }
-    row = training_run(flags=given, pass_flags="hydra", echo=False)
-    assert json.loads(row["output"][0]) == {
-        "lr": 2e-5,
-        "model": {"name": "x y", "layers": [1, 2]},
-        "flag": True,
-        "none": None,
-        "texts": texts,
-    }
-    assert (row["flag_lr"][0], row["flag_model.name"][0], row["flag_flag"][0]) == (2e-5, "x y", True)
-    assert [path.name for path in Path(row["run_dir"][0], "outputs").rglob("*.bin")] == ["model.bin"]
-
-
-def test_flags_are_passed_to_foreign_parsers():
-    script(
-        "import argparse\n"
-        "parser = argparse.ArgumentParser()\n"
-        "parser.add_argument('--lr', type=float)\n"
-        "parser.add_argument('--fast', action=argparse.BooleanOptionalAction)\n"
-        "parser.add_argument('--name')\n"
-        "print(parser.parse_args())\n"
-    )
-    row = training_run(
-        flags={"lr": 0.5, "fast": False, "name": "a b", "none": None}, pass_flags="argv", echo=False
-    )
-    assert row["output"][0] == "Namespace(lr=0.5, fast=False, name='a b')"
-    assert (row["flag_lr"][0], row["flag_fast"][0], row["flag_name"][0]) == (0.5, False, "a b")
-    script("import sys\nprint(sys.argv[1:])")
-    row = training_run(
-        flags={"a.lr": 0.5, "b": None, "c": [1, "x y"], "d": True}, pass_flags="hydra", echo=False
-    )
-    assert row["output"][0] == """['a.lr=0.5', 'b=null', "c=[1,'x y']", 'd=true']"""
-
-
-def test_an_exit_is_explained_by_its_last_words():
-    script("import argparse; argparse.ArgumentParser().parse_args()")
-    with pytest.raises(TrainingRunError, match="exited with code 2") as caught:
-        training_run(args=["--what"], echo=False)
-    assert only_run().error_traceback.endswith("error: unrecognized arguments: --what")
-    assert caught.value.__notes__ == [only_run().error_traceback]
-
-
-def test_an_exception_is_recorded_and_raised():
-    script("def inner():\n    raise ValueError('Training error occurred')\ninner()\n")
-    with pytest.raises(TrainingRunError, match="Training error occurred") as caught:
-        training_run(echo=False)
-    info = only_run()
-    assert caught.value.returncode == 1
-    assert Path(caught.value.run_dir) == Path.cwd() / info.run_dir
-    assert (info.status, info.completed, info.exit_code) == ("failed", False, 1)
-    assert info.error_message == "Training error occurred"
-    lines = info.error_traceback.splitlines()
-    assert lines[0] == "Traceback (most recent call last):"
-    assert 'File "train.py", line 3, in <module>' in lines[1]
-    assert "_runner" not in info.error_traceback
-    assert info.end is not None
-    assert "Traceback" in (Path(info.run_dir) / "tfruns.d/stderr").read_text()
-
-
-@pytest.mark.parametrize(
-    ("text", "status", "message", "code", "sent"),
-    [
-        ("import sys; sys.exit(3)", "failed", "The script exited with code 3", 3, None),
-        ("import sys; sys.exit('why')", "failed", "The script exited with code 1", 1, None),
-        ("import sys; sys.exit()", "completed", None, None, None),
-        ("import os; os._exit(4)", "failed", "The script exited with code 4", 4, None),
-        (
-            "import os, signal; os.kill(os.getpid(), signal.SIGKILL)",
-            "failed",
-            "killed by SIGKILL",
-            None,
-            "SIGKILL",
-        ),
-        ("import ctypes; ctypes.string_at(0)", "failed", "ended by SIGSEGV", None, "SIGSEGV"),
-        ("raise KeyboardInterrupt", "interrupted", None, None, "SIGINT"),
-        ("syntax error here", "failed", "invalid syntax (train.py, line 1)", 1, None),
-    ],
-)
-def test_every_end_is_recorded(text, status, message, code, sent):
-    script(text)
-    if status == "completed":
-        training_run(echo=False)
-    else:
-        with pytest.raises(TrainingRunError):
-            training_run(echo=False)
-    info = only_run()
-    assert info.status == status
-    assert info.get("exit_code") == code
-    assert info.get("signal") == sent
-    assert info.end is not None
-    if message is None:
-        assert info.get("error_message") is None
-    else:
-        assert message in info.error_message
-
-
-def test_a_timeout_asks_then_ends():
-    script(
-        "import time\n"
-        "try:\n"
-        "    print('on', flush=True)\n"
-        "    time.sleep(60)\n"
-        "finally:\n"
-        "    print('cleaned', flush=True)\n"
-    )
-    began = time.monotonic()
-    with pytest.raises(TrainingRunError, match=r"timeout of 1 s"):
-        training_run(timeout=1, echo=False)
-    assert time.monotonic() - began < 8
-    assert only_run().output == "on\ncleaned"
-    assert only_run().status == "failed"
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a fork")
-def test_a_timeout_asks_the_processes_of_the_script_too():
-    """They write what they have logged before they are killed."""
-    script(
-        "import os, time\n"
-        "import tfruns_rs as tfr\n"
-        "writer = tfr.EventWriter('logs', shared=True, flush_secs=1000)\n"
-        "writer.add_scalar('parent', 1)\n"
-        "if os.fork() == 0:\n"
-        "    writer.add_scalar('child', 1)\n"
-        "time.sleep(60)\n"
-    )
-    with pytest.raises(TrainingRunError, match="timeout"):
-        training_run(timeout=2, echo=False)
-    assert sorted(collect_events("logs", type="scalar")["tag"]) == ["child", "parent"]
-
-
-def test_what_a_script_leaves_running_is_not_waited_for():
-    script("import subprocess\nsubprocess.Popen(['sleep', '30'])\nprint('done')\n")
-    began = time.monotonic()
-    assert training_run(echo=False)["output"][0] == "done"
-    assert time.monotonic() - began < 10
-
-
-DRIVER = """
-from tfruns_rs import training_run
-training_run("train.py", echo=False)
-"""
-
-
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, "interrupted"), (signal.SIGTERM, "failed")])
-def test_a_signal_to_the_parent_ends_the_script_and_is_recorded(number, status):
-    script("import time\nprint('on', flush=True)\ntime.sleep(60)\n")
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stderr=subprocess.PIPE)
-    wait_for(lambda: Path("runs").exists() and list(Path("runs").glob("*/tfruns.d/alive.json")))
-    wait_for(lambda: "on" in next(Path("runs").glob("*/tfruns.d/properties/output")).read_text())
-    assert only_run().status == "running"
-    driver.send_signal(number)
-    driver.communicate(timeout=30)
-    info = only_run()
-    assert (info.status, info.signal, info.completed) == (status, number.name, False)
-    assert info.end is not None
-
-
-def wait_for(condition):
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
-def test_a_run_whose_processes_are_killed_is_killed():
-    script("import time, os\nopen('pid', 'w').write(str(os.getpid()))\ntime.sleep(60)\n")
-    driver = subprocess.Popen([sys.executable, "-c", DRIVER], stderr=subprocess.DEVNULL)
-    wait_for(lambda: Path("pid").exists() and Path("pid").read_text())
-    assert only_run().status == "running"
-    driver.kill()
-    driver.wait()
-    assert only_run().status == "running"
-    os.kill(int(Path("pid").read_text()), signal.SIGKILL)
-    wait_for(lambda: only_run().status == "killed")
-    assert ls_runs()["status"].to_list() == ["killed"]
 
 
 def test_artifacts_are_what_the_script_made_or_changed():

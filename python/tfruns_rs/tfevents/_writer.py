@@ -26,12 +26,3 @@ def _open(logdir: str) -> EventWriter:
             writer = _writers[real] = EventWriter(real, shared=True)
         _writers[logdir] = writer
         return writer
-
-
-def close_writers() -> None:
-    """Close all writers behind `log_event`; the next record opens another."""
-    with _lock:
-        writers = set(_writers.values())
-        _writers.clear()
-    for writer in writers:
-        writer.close()
