@@ -4,12 +4,21 @@
 //! |---|---|
 //! | [`discover`] | the event files below a directory, in the order of R's tfevents |
 //! | [`listing`] | the same, kept up to date |
-//! | [`read`] | their records into frames, in blocks that threads share |
+//! | [`read`] | their records into frames |
+//! | `blocks` | dealing files out to threads |
+//! | `file_scan` | one file, past what is damaged |
+//! | `input` | its bytes, plain or unpacked |
+//! | [`damage`] | what was lost |
 
+mod blocks;
+pub mod damage;
 pub mod discover;
+mod file_scan;
+mod input;
 pub mod listing;
 pub mod read;
 
+pub use damage::{Damage, Reason};
 pub use discover::{EventFile, discover};
 pub use listing::Listing;
-pub use read::{Damage, Outcome, Query, ReadError, Reason, read};
+pub use read::{Outcome, Query, ReadError, read};

@@ -20,7 +20,7 @@ pub const PADDING: usize = 128;
 const WINDOW_LEN: usize = 256 << 10;
 
 /// What is read at first behind a record that was skipped: the next one may be skipped as well.
-const SKIP_STEP: usize = 4 << 10;
+const SKIP_STEP: usize = 512;
 
 /// What stands at the beginning of some bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
