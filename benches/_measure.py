@@ -42,6 +42,16 @@ def median_child(code: str, *arguments: str, on_cores: int = 1, repeats: int = R
     return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
 
 
+def speedup_by_cores(code: str, *arguments: str, repeats: int = REPEATS) -> tuple[float, float, str]:
+    """Median wall times on one core and on two, in turns, so that a disturbance meets both; their ratios."""
+    walls = [[child(code, *arguments, on_cores=count)["wall"] for count in (1, 2)] for _ in range(repeats)]
+    one, two = ([pair[i] for pair in walls] for i in (0, 1))
+    by_pair = statistics.median(pair[0] / pair[1] for pair in walls)
+    by_best = min(one) / min(two)
+    note = f"two cores; {repeats} pairs in turns: median {by_pair:.2f} x, best by best {by_best:.2f} x"
+    return statistics.median(one), statistics.median(two), note
+
+
 def data_server_cpu_seconds(logdir: Path, *options: str) -> float:
     """User and system time of TensorBoard's Rust data server from its start until a logdir is loaded once."""
     import tensorboard_data_server

@@ -4,62 +4,23 @@
 
 use std::collections::HashMap;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use arrow_array::{ArrayRef, Float64Array, Int64Array, ListArray, RecordBatch, UInt32Array};
-use arrow_buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow_array::RecordBatch;
 use prost::Message;
 
-use super::column::{Texts, nulls, reserve, text_column};
+use super::column::Texts;
 use super::filter::Filter;
-use super::schema::{Columns, Kind, schema, summary_item};
-use super::summary::{Summaries, TagMetadata};
+use super::places::Places;
+pub use super::places::{Attempt, Place};
+use super::schema::{Columns, Kind};
+use super::summary::TagMetadata;
+use super::table::Table;
 use super::template::{Templates, short_varint};
 use crate::event::graph::graph_value;
 use crate::event::proto;
 use crate::event::walk::{
-    Content, Event, Glance, Metadata, Rest, Tensor, Value, WalkError, What, is_session_start, normalise,
-    scalar_value, values,
+    Content, Event, Glance, Metadata, Rest, Tensor, Value, WalkError, What, normalise, scalar_value, values,
 };
-
-/// Where rows come from.
-#[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
-    /// The run's name.
-    pub run: &'a str,
-    /// Which of several writers of the run; empty for the only one.
-    pub source: &'a str,
-    /// The logdir the run was found in.
-    pub logdir: &'a str,
-    /// The event file.
-    pub file: &'a str,
-    /// The file's number in the listing.
-    pub number: u32,
-}
-
-/// One life of a writer, as far as its rows tell.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Attempt {
-    /// The file's number in the listing.
-    pub file: u32,
-    /// What tells it from others: host, boot, process and start of a writer of ours; else the file itself.
-    pub key: String,
-    /// When it started, in seconds since the epoch.
-    pub start: f64,
-    /// The latest wall time of its events, filtered or not.
-    pub last: f64,
-}
-
-/// Rows that share their place.
-#[derive(Clone, Copy, Debug)]
-struct Span {
-    end: usize,
-    run: u128,
-    source: u128,
-    logdir: u128,
-    file: u128,
-    attempt: u32,
-}
 
 /// A tag name, met anywhere.
 #[derive(Debug)]
@@ -83,26 +44,8 @@ pub struct Rows<'q> {
     filter: Filter<'q>,
     fast: bool,
     texts: Texts,
-    spans: Vec<Span>,
-    here: Option<Span>,
-    attempts: Vec<Attempt>,
-    last: f64,
-    is_first: bool,
-    // One element a row, as far as the kind has them.
-    tag: Vec<u128>,
-    step: Vec<i64>,
-    wall_time: Vec<f64>,
-    value: Vec<f64>,
-    has_value: Vec<bool>,
-    plugin: Vec<u128>,
-    offset: Vec<i64>,
-    epoch_of_call: Vec<Option<i64>>,
-    call: Vec<Option<i64>>,
-    what: Vec<u128>,
-    file_version: Vec<u128>,
-    has_file_version: Vec<bool>,
-    list_ends: Vec<i32>,
-    summaries: Summaries,
+    places: Places,
+    table: Table,
     // What was seen of tags.
     names: Vec<Name>,
     by_name: HashMap<Box<str>, usize>,
@@ -126,25 +69,8 @@ impl<'q> Rows<'q> {
             filter,
             fast: kind == Kind::Scalar && !columns.plugin && !columns.summary,
             texts: Texts::default(),
-            spans: Vec::new(),
-            here: None,
-            attempts: Vec::new(),
-            last: f64::NEG_INFINITY,
-            is_first: false,
-            tag: Vec::new(),
-            step: Vec::new(),
-            wall_time: Vec::new(),
-            value: Vec::new(),
-            has_value: Vec::new(),
-            plugin: Vec::new(),
-            offset: Vec::new(),
-            epoch_of_call: Vec::new(),
-            call: Vec::new(),
-            what: Vec::new(),
-            file_version: Vec::new(),
-            has_file_version: Vec::new(),
-            list_ends: Vec::new(),
-            summaries: Summaries::default(),
+            places: Places::default(),
+            table: Table::default(),
             names: Vec::new(),
             by_name: HashMap::new(),
             runs: HashMap::new(),
@@ -161,12 +87,12 @@ impl<'q> Rows<'q> {
 
     /// The number of rows.
     pub fn len(&self) -> usize {
-        self.step.len()
+        self.table.len()
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.step.is_empty()
+        self.table.len() == 0
     }
 
     /// The number of events that passed the filter.
@@ -191,78 +117,34 @@ impl<'q> Rows<'q> {
 
     /// The attempts met so far.
     pub fn attempts(&self) -> &[Attempt] {
-        &self.attempts
+        self.places.attempts()
     }
 
     /// Makes room for as many rows as the rest will have if it is like the part that was read, once the room might
     /// not do for the next `step_bytes`.
     pub fn foresee(&mut self, bytes_read: u64, bytes_to_come: u64, step_bytes: usize) {
         const SMALL_RECORD: usize = 32;
-        let has_room = self.len() + step_bytes / SMALL_RECORD <= self.step.capacity();
+        let has_room = self.len() + step_bytes / SMALL_RECORD <= self.table.step.capacity();
         if has_room || bytes_read == 0 || self.kind != Kind::Scalar {
             return;
         }
         let expected = self.len() as u128 * u128::from(bytes_to_come) / u128::from(bytes_read);
         let rows = self.len() + expected as usize + expected as usize / 64 + 64;
-        let without = self.columns.without;
-        reserve(&mut self.step, rows);
-        if !without.tag {
-            reserve(&mut self.tag, rows);
-        }
-        if !without.wall_time {
-            reserve(&mut self.wall_time, rows);
-        }
-        if !without.value {
-            reserve(&mut self.value, rows);
-        }
-        if self.columns.offset {
-            reserve(&mut self.offset, rows);
-        }
+        self.table.reserve(rows, self.columns);
     }
 
     /// Begins a file; it `continues` if values of its run stand before the place where reading begins. Records
     /// before `emit_from` give no rows, only what they say of later ones.
     pub fn begin_file(&mut self, place: &Place<'_>, continues: bool, emit_from: u64) {
-        self.end_span();
         self.emit_from = emit_from;
         self.continues = continues;
         let runs = self.runs.len() as u32;
         let run = *self.runs.entry(place.run.into()).or_insert(runs);
-        if run != self.run || self.attempts.is_empty() {
+        if run != self.run || self.places.attempts().is_empty() {
             self.templates.begin_run();
         }
         self.run = run;
-        self.is_first = true;
-        let mut view = |asked: bool, text: &str| if asked { self.texts.view(text) } else { 0 };
-        self.here = Some(Span {
-            end: 0,
-            run: view(true, place.run),
-            source: view(self.columns.source, place.source),
-            logdir: view(self.columns.logdir, place.logdir),
-            file: view(self.columns.file, place.file),
-            attempt: self.attempts.len() as u32,
-        });
-        self.attempts.push(Attempt {
-            file: place.number,
-            key: place.file.to_owned(),
-            start: f64::NAN,
-            last: f64::NEG_INFINITY,
-        });
-    }
-
-    /// Closes the rows of the current place and attempt.
-    fn end_span(&mut self) {
-        if let Some(mut span) = self.here.take() {
-            span.end = self.len();
-            self.spans.push(span);
-            if let Some(attempt) = self.attempts.last_mut() {
-                attempt.last = attempt.last.max(self.last);
-                if attempt.start.is_nan() && self.last >= 0.0 {
-                    attempt.start = 0.0;
-                }
-            }
-            self.last = f64::NEG_INFINITY;
-        }
+        self.places.begin_file(place, self.columns, &mut self.texts, self.table.len());
     }
 
     /// Takes a record's payload: the first `len` of `bytes`; what follows may be looked at, no more.
@@ -293,8 +175,7 @@ impl<'q> Rows<'q> {
             }
         };
         if leaves_out {
-            self.is_first &= !matches!(glance.rest, Rest::Value(..));
-            self.last = self.last.max(glance.wall_time);
+            self.places.note(glance.wall_time, matches!(glance.rest, Rest::Value(..)));
         }
         leaves_out
     }
@@ -318,26 +199,26 @@ impl<'q> Rows<'q> {
         let len = len.wrapping_sub(at);
         let Some(template) = self.templates.matching(suffix, len) else { return false };
         let wall_time = f64::from_le_bytes(*head[1..].first_chunk().expect("18 bytes"));
-        self.last = self.last.max(wall_time);
+        self.places.note_time(wall_time);
         if template.wanted && offset >= self.emit_from && self.filter.takes(step, wall_time) {
             let value = template.value(suffix);
             let without = self.columns.without;
-            self.step.push(step);
+            self.table.step.push(step);
             if !without.tag {
-                self.tag.push(template.tag);
+                self.table.tag.push(template.tag);
             }
             if !without.wall_time {
-                self.wall_time.push(wall_time);
+                self.table.wall_time.push(wall_time);
             }
             if !without.value {
-                self.value.push(value);
+                self.table.value.push(value);
             }
             if self.columns.offset {
-                self.offset.push(offset.cast_signed());
+                self.table.offset.push(offset.cast_signed());
             }
             if self.columns.call {
-                self.epoch_of_call.push(None); // a record with an extension fits no template
-                self.call.push(None);
+                self.table.epoch_of_call.push(None); // a record with an extension fits no template
+                self.table.call.push(None);
             }
             self.events += 1;
         }
@@ -355,7 +236,7 @@ impl<'q> Rows<'q> {
                 }
             }
         }
-        self.note_attempt(&event)?;
+        self.places.note_event(&event, self.table.len())?;
         let taken = offset >= self.emit_from && self.filter.takes(event.step, event.wall_time);
         match (self.kind, event.what) {
             (Kind::Event, _) => self.event_row(&event, taken, offset),
@@ -377,32 +258,6 @@ impl<'q> Rows<'q> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// Keeps the books about attempts: the first record says whose the file is, a session's start begins another.
-    fn note_attempt(&mut self, event: &Event<'_>) -> Result<(), WalkError> {
-        let is_start = matches!(event.what, What::SessionLog(log) if is_session_start(log)?);
-        if let (true, Some(span)) = (is_start && !self.is_first, self.here) {
-            let (file, key) = self.attempts.last().map(|own| (own.file, own.key.clone())).unwrap_or_default();
-            self.end_span();
-            let key = format!("{key}#{}", self.attempts.len());
-            self.attempts.push(Attempt { file, key, start: event.wall_time, last: f64::NEG_INFINITY });
-            self.here = Some(Span { attempt: self.attempts.len() as u32 - 1, ..span });
-        }
-        if let Some(own) = self.attempts.last_mut()
-            && own.start.is_nan()
-        {
-            // A first record without a time says nothing of the start.
-            own.start = if event.wall_time == 0.0 { f64::NAN } else { event.wall_time };
-            let extension = event.extension.map(proto::EventExtension::decode);
-            if let Some(attempt) = extension.and_then(Result::ok).and_then(|extension| extension.attempt) {
-                own.key = format!("{}/{}/{}/{}", attempt.host, attempt.boot_id, attempt.pid, attempt.start);
-                own.start = attempt.start;
-            }
-        }
-        self.is_first &= !matches!(event.what, What::Summary(_));
-        self.last = self.last.max(event.wall_time);
-        Ok(())
     }
 
     fn name(&mut self, tag: &str) -> usize {
@@ -471,32 +326,32 @@ impl<'q> Rows<'q> {
             return Ok(());
         }
         let without = self.columns.without;
-        self.step.push(event.step);
+        self.table.step.push(event.step);
         if !without.tag {
-            self.tag.push(self.names[name].view);
+            self.table.tag.push(self.names[name].view);
         }
         if !without.wall_time {
-            self.wall_time.push(event.wall_time);
+            self.table.wall_time.push(event.wall_time);
         }
         if !without.value {
-            self.value.push(number.unwrap_or_default());
+            self.table.value.push(number.unwrap_or_default());
             if self.kind == Kind::Summary {
-                self.has_value.push(number.is_some());
+                self.table.has_value.push(number.is_some());
             }
         }
         if self.columns.offset {
-            self.offset.push(offset.cast_signed());
+            self.table.offset.push(offset.cast_signed());
         }
         if self.columns.call {
             self.push_call(event);
         }
         if self.columns.plugin || self.columns.summary || self.kind == Kind::Summary {
             let plugin = self.plugin_view(value, metadata.as_deref());
-            self.plugin.push(plugin);
+            self.table.plugin.push(plugin);
         }
         if (self.columns.summary || self.kind == Kind::Summary) && !without.summary {
             self.unresolved |= self.continues && metadata.is_none();
-            self.summaries.push(&mut self.texts, value, metadata.as_deref());
+            self.table.summaries.push(&mut self.texts, value, metadata.as_deref());
         }
         Ok(())
     }
@@ -528,28 +383,28 @@ impl<'q> Rows<'q> {
                     if self.columns.without.summary {
                         continue;
                     }
-                    self.tag.push(self.names[name].view);
+                    self.table.tag.push(self.names[name].view);
                     let plugin = self.plugin_view(&value, metadata.as_deref());
-                    self.plugin.push(plugin);
-                    self.summaries.push(&mut self.texts, &value, metadata.as_deref());
+                    self.table.plugin.push(plugin);
+                    self.table.summaries.push(&mut self.texts, &value, metadata.as_deref());
                 }
             }
         }
         if !taken || (self.filter.tag.is_some() && matching == 0) {
             return Ok(());
         }
-        self.step.push(event.step);
+        self.table.step.push(event.step);
         if !self.columns.without.wall_time {
-            self.wall_time.push(event.wall_time);
+            self.table.wall_time.push(event.wall_time);
         }
-        self.what.push(self.texts.view(event.what.name()));
+        self.table.what.push(self.texts.view(event.what.name()));
         let version = if let What::FileVersion(version) = event.what { Some(version) } else { None };
-        self.file_version.push(version.map_or(0, |version| self.texts.view(version)));
-        self.has_file_version.push(version.is_some());
-        self.list_ends.push(i32::try_from(self.summaries.len()).unwrap_or(i32::MAX));
-        self.has_value.push(matches!(event.what, What::Summary(_)));
+        self.table.file_version.push(version.map_or(0, |version| self.texts.view(version)));
+        self.table.has_file_version.push(version.is_some());
+        self.table.list_ends.push(i32::try_from(self.table.summaries.len()).unwrap_or(i32::MAX));
+        self.table.has_value.push(matches!(event.what, What::Summary(_)));
         if self.columns.offset {
-            self.offset.push(offset.cast_signed());
+            self.table.offset.push(offset.cast_signed());
         }
         if self.columns.call {
             self.push_call(event);
@@ -561,112 +416,14 @@ impl<'q> Rows<'q> {
     fn push_call(&mut self, event: &Event<'_>) {
         let extension = event.extension.and_then(|bytes| proto::EventExtension::decode(bytes).ok());
         let (epoch, call) = extension.map_or((None, None), |extension| (extension.epoch, extension.call));
-        self.epoch_of_call.push(epoch);
-        self.call.push(call.and_then(|call| i64::try_from(call).ok()));
+        self.table.epoch_of_call.push(epoch);
+        self.table.call.push(call.and_then(|call| i64::try_from(call).ok()));
     }
 
-    /// The frame.
-    ///
-    /// # Panics
-    ///
-    /// Never: the columns are those of the schema.
-    pub fn finish(mut self) -> (RecordBatch, Vec<Attempt>) {
-        self.end_span();
-        let rows = self.len();
-        let texts = std::mem::take(&mut self.texts).into_buffer();
-        let text = |views: Vec<u128>| text_column(views, &texts, None);
-        let without = self.columns.without;
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        let tag = std::mem::take(&mut self.tag);
-        let plugin = std::mem::take(&mut self.plugin);
-        let step = std::mem::take(&mut self.step);
-        let wall_time = std::mem::take(&mut self.wall_time);
-        let value = std::mem::take(&mut self.value);
-        let summaries = std::mem::take(&mut self.summaries);
-        if !without.run {
-            columns.push(text(self.spread(|span| span.run)));
-        }
-        if self.kind == Kind::Event {
-            columns.push(numbers(step));
-            if !without.wall_time {
-                columns.push(floats(wall_time, None));
-            }
-            columns.push(text(std::mem::take(&mut self.what)));
-            let versions = std::mem::take(&mut self.file_version);
-            columns.push(text_column(versions, &texts, nulls(std::mem::take(&mut self.has_file_version))));
-            if !without.summary {
-                let summaries = summaries.finish(&texts, vec![text(tag), text(plugin)]);
-                let ends = std::iter::once(0).chain(std::mem::take(&mut self.list_ends)).collect();
-                let present = nulls(std::mem::take(&mut self.has_value));
-                columns.push(Arc::new(ListArray::new(
-                    summary_item(),
-                    OffsetBuffer::new(ends),
-                    summaries,
-                    present,
-                )));
-            }
-        } else {
-            if !without.tag {
-                columns.push(text(tag));
-            }
-            if self.kind == Kind::Summary {
-                columns.push(text(plugin.clone()));
-            }
-            columns.push(numbers(step));
-            if !without.wall_time {
-                columns.push(floats(wall_time, None));
-            }
-            if !without.value {
-                let present = std::mem::take(&mut self.has_value);
-                columns.push(floats(value, if self.kind == Kind::Summary { nulls(present) } else { None }));
-            }
-            if self.kind == Kind::Scalar && self.columns.plugin {
-                columns.push(text(plugin.clone()));
-            }
-            if (self.kind == Kind::Summary || self.columns.summary) && !without.summary {
-                columns.push(summaries.finish(&texts, vec![text(plugin)]));
-            }
-        }
-        for (asked, of) in [
-            (self.columns.source, (|span: &Span| span.source) as fn(&Span) -> u128),
-            (self.columns.logdir, |span| span.logdir),
-            (self.columns.file, |span| span.file),
-        ] {
-            if asked {
-                columns.push(text(self.spread(of)));
-            }
-        }
-        if self.columns.offset {
-            columns.push(numbers(std::mem::take(&mut self.offset)));
-        }
-        if self.columns.attempt {
-            columns.push(Arc::new(UInt32Array::from(self.spread(|span| span.attempt))));
-        }
-        if self.columns.call {
-            columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.epoch_of_call))));
-            columns.push(Arc::new(Int64Array::from(std::mem::take(&mut self.call))));
-        }
-        debug_assert!(columns.iter().all(|column| column.len() == rows));
-        let batch = RecordBatch::try_new(schema(self.kind, self.columns), columns)
-            .expect("the columns are those of the schema, all as long as each other");
-        (batch, self.attempts)
+    /// The frame, and the attempts its rows come from.
+    pub fn finish(self) -> (RecordBatch, Vec<Attempt>) {
+        let (spans, attempts) = self.places.finish(self.table.len());
+        let texts = self.texts.into_buffer();
+        (self.table.finish(self.kind, self.columns, &texts, &spans), attempts)
     }
-
-    /// A column of what rows of one place share.
-    fn spread<T: Clone>(&self, of: impl Fn(&Span) -> T) -> Vec<T> {
-        let mut column = Vec::new();
-        reserve(&mut column, self.spans.last().map_or(0, |span| span.end));
-        for span in &self.spans {
-            column.resize(span.end, of(span));
-        }
-        column
-    }
-}
-
-fn numbers(column: Vec<i64>) -> ArrayRef {
-    Arc::new(Int64Array::new(ScalarBuffer::from(column), None))
-}
-
-fn floats(column: Vec<f64>, nulls: Option<NullBuffer>) -> ArrayRef {
-    Arc::new(Float64Array::new(ScalarBuffer::from(column), nulls))
 }

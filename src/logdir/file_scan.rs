@@ -1,6 +1,7 @@
 //! One file, or a part of it, record by record into rows, past what is damaged or not asked for.
 
-use std::io::{self, Seek, SeekFrom};
+use std::io::{self, Cursor, Seek, SeekFrom};
+use std::path::PathBuf;
 
 use super::EventFile;
 use super::blocks::Piece;
@@ -85,8 +86,19 @@ impl<'a, 'q> FileScan<'a, 'q> {
         window: Vec<u8>,
         stop: &mut dyn FnMut() -> bool,
     ) -> io::Result<(u64, Vec<u8>)> {
-        let (mut input, len) = Input::open(self.file)?;
+        let (input, len) = Input::open(self.file)?;
         self.len = len;
+        self.read_from(input, piece, window, stop)
+    }
+
+    fn read_from(
+        &mut self,
+        mut input: Input,
+        piece: &Piece,
+        window: Vec<u8>,
+        stop: &mut dyn FnMut() -> bool,
+    ) -> io::Result<(u64, Vec<u8>)> {
+        let len = self.len;
         if piece.start > 0 {
             input.seek(SeekFrom::Start(piece.start))?;
         }
@@ -273,4 +285,24 @@ impl<'a, 'q> FileScan<'a, 'q> {
         }
         self.damages.push(Damage { path: self.file.path.clone(), offset, bytes, reason, recovered });
     }
+}
+
+/// Reads bytes as a whole event file, for [`crate::fuzzing`]: what was lost, and how many records were skipped.
+pub(crate) fn scan_bytes(bytes: &[u8], rows: &mut Rows<'_>, lazy: bool) -> (Vec<Damage>, u64) {
+    let file = EventFile {
+        path: PathBuf::new(),
+        run: ".".to_owned(),
+        source: String::new(),
+        logdir: String::new(),
+        len: bytes.len() as u64,
+        id: (0, 0),
+        start: 0,
+        end: None,
+    };
+    let progress = Progress { read: 0, to_come: file.len };
+    let mut scan = FileScan::new(&file, rows, progress, lazy);
+    let input = Input::Unpacked(Cursor::new(bytes.to_vec()));
+    let whole = Piece { file: 0, start: 0, end: None, is_division: false, continues: false };
+    scan.read_from(input, &whole, Vec::new(), &mut || false).expect("memory can be read");
+    scan.finish()
 }

@@ -18,6 +18,8 @@ mod input;
 pub mod listing;
 pub mod read;
 
+pub(crate) use file_scan::scan_bytes;
+
 pub use damage::{Damage, Reason};
 pub use discover::{EventFile, discover};
 pub use listing::Listing;

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import operator
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,14 +55,16 @@ def bounds_of(predicate: pl.Expr) -> Bounds:
     parts = _apart(predicate)
     if parts is not None and parts[0] == "and":
         return bounds_of(parts[1]) & bounds_of(parts[2])
-    run, tag = _name_test(predicate, "run"), _name_test(predicate, "tag")
-    if run is not None or tag is not None:
-        return Bounds(run=run, tag=tag)
-    steps = _step_bounds(predicate)
-    if steps is not None:
-        return Bounds(steps=steps)
-    wall_time = _range_of(predicate, "wall_time")
-    return Bounds(wall_time=wall_time) if wall_time is not None else Bounds()
+    names = set(predicate.meta.root_names())
+    if names == {"run"}:
+        return Bounds(run=_name_test(predicate, parts, "run"))
+    if names == {"tag"}:
+        return Bounds(tag=_name_test(predicate, parts, "tag"))
+    if names == {"step"}:
+        return Bounds(steps=_step_bounds(predicate, parts))
+    if names == {"wall_time"}:
+        return Bounds(wall_time=_range_of(predicate, parts, "wall_time"))
+    return Bounds()
 
 
 _BINARY: dict[str, Callable[[Any, Any], Any]] = {
@@ -90,7 +92,11 @@ def _between(column: pl.Expr, low: pl.Expr, high: pl.Expr, closed: Any) -> pl.Ex
     return column.is_between(low, high, closed=closed)
 
 
-def _apart(expr: pl.Expr) -> tuple[str, pl.Expr, pl.Expr] | None:
+# An operation's name and its two operands.
+_Parts: TypeAlias = "tuple[str, pl.Expr, pl.Expr] | None"
+
+
+def _apart(expr: pl.Expr) -> _Parts:
     """An operation of two operands as its name and these."""
     operands = expr.meta.pop()
     if len(operands) != 2:  # noqa: PLR2004
@@ -137,9 +143,8 @@ def _is_column_as_float(expr: pl.Expr, name: str) -> bool:
     return any(expr.meta.eq(cast) for cast in casts)
 
 
-def _compared(expr: pl.Expr, column: str) -> tuple[str, Any] | None:
+def _compared(parts: _Parts, column: str) -> tuple[str, Any] | None:
     """A comparison of a column with a constant, the column on the left."""
-    parts = _apart(expr)
     if parts is None:
         return None
     name, left, right = parts
@@ -150,19 +155,16 @@ def _compared(expr: pl.Expr, column: str) -> tuple[str, Any] | None:
     return None
 
 
-def _name_test(expr: pl.Expr, column: str) -> NameTest | None:
-    """A condition on names as a function of them."""
-    if set(expr.meta.root_names()) != {column}:
-        return None
+def _name_test(expr: pl.Expr, parts: _Parts, column: str) -> NameTest | None:
+    """A condition on names alone, as a function of them."""
     operands = expr.meta.pop()
     if len(operands) == 1 and _equals(operator.invert, (operands[0],), expr):
-        test = _name_test(operands[0], column)
+        test = _name_test(operands[0], _apart(operands[0]), column)
         return None if test is None else lambda name: not test(name)
-    parts = _apart(expr)
     if parts is None or parts[0] not in ("and", "or"):
-        compared = _compared(expr, column)
+        compared = _compared(parts, column)
         return None if compared is None else _name_comparison(*compared)
-    first, second = _name_test(parts[1], column), _name_test(parts[2], column)
+    first, second = (_name_test(part, _apart(part), column) for part in parts[1:])
     if first is None or second is None:
         return None
     if parts[0] == "and":
@@ -197,7 +199,7 @@ def _constants(value: Any, kind: type) -> list[Any] | None:
     return constants if all(type(one) is kind for one in constants) else None
 
 
-def _range_of(expr: pl.Expr, column: str) -> tuple[float, float] | None:
+def _range_of(expr: pl.Expr, parts: _Parts, column: str) -> tuple[float, float] | None:
     """The range of a number column outside of which nothing matches."""
     operands = expr.meta.pop()
     if len(operands) == 3:  # noqa: PLR2004
@@ -211,7 +213,7 @@ def _range_of(expr: pl.Expr, column: str) -> tuple[float, float] | None:
         ):
             return low, high
         return None
-    compared = _compared(expr, column)
+    compared = _compared(parts, column)
     if compared is None:
         return None
     operation, value = compared
@@ -233,12 +235,12 @@ def _number(value: Any) -> float | None:
     return None
 
 
-def _step_bounds(expr: pl.Expr) -> list[tuple[int, int]] | None:
-    compared = _compared(expr, "step")
+def _step_bounds(expr: pl.Expr, parts: _Parts) -> list[tuple[int, int]] | None:
+    compared = _compared(parts, "step")
     if compared is not None and compared[0] == "in":
         steps = _constants(compared[1], int)
         return None if steps is None else [(one, one) for one in sorted(set(steps))]
-    bounds = _range_of(expr, "step")
+    bounds = _range_of(expr, parts, "step")
     if bounds is None:
         return None
     low, high = _whole(bounds[0], math.floor), _whole(bounds[1], math.ceil)

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
     from tfruns_rs.tfevents._question import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps, ValueKind
 
-# Bytes of event files read for a batch: little at first, for queries that want a few rows.
+# Bytes of event files read for a batch: little at first, for queries that want a few rows, but not where most
+# bytes are passed over.
 _FIRST_BATCH_BYTES = 32 << 20
 _BATCH_BYTES = 256 << 20
 
@@ -164,7 +165,7 @@ class _Scan:
         takes = {run: bounds.run is None or bounds.run(run) for run in set(runs)}
         if bounds.steps == []:
             return
-        room = _FIRST_BATCH_BYTES
+        room = _BATCH_BYTES if self._question.is_lazy else _FIRST_BATCH_BYTES
         batch: list[int] = []
         for number, (run, size) in enumerate(zip(runs, sizes, strict=True)):
             if not takes[run]:
