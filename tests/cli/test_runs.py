@@ -224,3 +224,17 @@ def test_many_runs_are_a_screen_at_a_terminal():
     assert text.count("run-0") == 50
     assert "run-059" in text
     assert "-n 0" in text
+
+
+@pytest.mark.usefixtures("runs")
+def test_a_best_of_what_no_run_has_is_told(call):
+    said = call("ls", "--best", "nothing=min").stderr
+    assert "no run has a metric nothing (there are loss, val_loss)" in said
+    assert call("ls", "--best", "loss=min").stderr == ""
+
+
+def test_moving_runs_tells_how_many(call, runs):
+    assert "Moved 1 run to" in call("clean", "--yes", runs[0]).stderr
+    assert "Restored 1 run to" in call("restore", "--yes").stderr
+    call("clean", "--yes")
+    assert "removed 3 runs" in call("purge", "--yes").stderr

@@ -231,9 +231,7 @@ def core(wheel: Path, home: Path) -> str:
     (row,) = json.loads(listed)
     assert (row["flag_learning_rate"], row["status"]) == (0.1, "completed")
     assert "learning_rate" in environment.call("tfruns", "show", "latest")
-    assert "1 rows to events.parquet" in environment.call(
-        "tfruns", "events", "latest", "-o", "events.parquet"
-    )
+    assert "1 row to events.parquet" in environment.call("tfruns", "events", "latest", "-o", "events.parquet")
     frame = 'import polars as pl; print(pl.read_parquet("events.parquet")["value"].to_list())'
     assert environment.call("python", "-c", frame).strip() == "[0.1]"
     (environment.work / "list.py").write_text("import tfruns_rs as tfr\n\n" + blocks[2])

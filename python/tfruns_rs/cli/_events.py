@@ -82,12 +82,14 @@ def events(
     )
     if output is not None:
         _save(frame, output, file_format or "")
-        click.echo(f"{frame.height} rows to {_out.plain(output)}", err=True)
+        click.echo(f"{_out.count(frame.height, 'row')} to {_out.plain(output)}", err=True)
     elif file_format in {"parquet", "ndjson"}:
         if file_format == "parquet" and _out.is_terminal():
             raise click.UsageError("Parquet is nothing for a terminal; -o names a file")
         sys.stdout.flush()
         _write(frame, sys.stdout.buffer, file_format)
+    elif is_short and frame.is_empty():
+        click.echo("No such events.", err=True)
     else:
         more = is_short and not limit and frame.height > _AT_A_TERMINAL
         shown = frame.head(_AT_A_TERMINAL) if more else frame

@@ -72,6 +72,7 @@ def ls(
         latest_n=limit + 1 if is_plain and limit else None,
         best=_best(best),
     )
+    _tell_missing(runs, best)
     runs = _chosen(runs, states, tags)
     if runs.is_empty() and not (names or as_json or as_csv):
         _say_none(is_plain=is_plain)
@@ -104,6 +105,17 @@ def show(
         return
     shown, hidden = (_picked(_with_run(runs), columns), []) if columns else _usual(runs, sort)
     _out.show_frame(shown, styles={"status": _out.status_colour}, hidden=hidden)
+
+
+def _tell_missing(runs: pl.DataFrame, best: tuple[str, ...]) -> None:
+    """Says which metrics no run has: a column that is not there is easily taken for one that did not fit."""
+    from tfruns_rs.cli._out import plain
+
+    metrics = [name.removeprefix("metric_") for name in runs.columns if name.startswith("metric_")]
+    for metric in (word.rpartition("=")[0] for word in best):
+        if runs.height and metric not in metrics:
+            known = f"there are {', '.join(metrics)}" if metrics else "there are none"
+            click.echo(f"Warning: {plain(f'no run has a metric {metric} ({known})')}", err=True)
 
 
 def _best(given: tuple[str, ...]) -> dict[str, str] | None:

@@ -178,6 +178,11 @@ def size(count: int) -> str:
     return f"{number:.1f} TiB"
 
 
+def count(number: int, thing: str) -> str:
+    """So many of a thing."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def duration(seconds: float) -> str:
     """A time span for people."""
     if seconds < 100:  # noqa: PLR2004

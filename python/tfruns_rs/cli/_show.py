@@ -139,7 +139,7 @@ def _show_metrics(metrics: pl.DataFrame) -> None:
             )
     if not rows:
         return
-    _heading(f"Metrics ({metrics.height} epochs or steps)")
+    _heading(f"Metrics ({'1 epoch or step' if metrics.height == 1 else f'{metrics.height} epochs or steps'})")
     heads = ["", "last", "least", "greatest", ""]
     widths = [max(_out.cells(row[index]) for row in [heads, *rows]) for index in range(len(heads))]
     for row in [heads, *rows]:

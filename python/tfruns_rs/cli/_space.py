@@ -50,7 +50,7 @@ def du(runs: tuple[str, ...], subset: str | None, largest: int | None, as_json: 
     numeric = [name != "run_dir" for name in shown.columns]
     texts = [[_out.cell(value) for value in column.to_list()] for column in shown.get_columns()]
     _out.show_table(shown.columns, texts, numeric, {})
-    _out.note(f"{_out.size(int(total))} in {count} runs")
+    _out.note(f"{_out.size(int(total))} in {_out.count(count, 'run')}")
 
 
 @click.command()
@@ -100,7 +100,9 @@ def gc(
         click.echo("Nothing to do.", err=True)
     else:
         _out.show_frame(gone, as_json=as_json, as_csv=as_csv, squeeze=True)
-        action = "would go" if dry_run else "are gone"
+        action = "would go" if dry_run else "gone"
         amount = _out.size(int(done["bytes"].sum()))
-        _out.note(f"{done.height} runs, {amount} {action}" + ("" if artifacts else " to the archive"))
+        _out.note(
+            f"{_out.count(done.height, 'run')}, {amount} {action}" + ("" if artifacts else " to the archive")
+        )
     return 0 if dry_run else _params.ended(gone)

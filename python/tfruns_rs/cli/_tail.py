@@ -215,8 +215,9 @@ class _Live:
             table.add_row(*(Text(text) for text in texts), Text(course, style="cyan"))
         points = sum(series.count for series in self._series.values())
         hidden = len(self._series) - len(shown)
+        metrics = _out.count(len(self._series), "metric")
         below = Text(
-            f"{_out.plain(self._title)}: {points} points, {len(self._series)} metrics"
+            f"{_out.plain(self._title)}: {_out.count(points, 'point')}, {metrics}"
             + (f", {hidden} not shown" if hidden else "")
             + f", {time.strftime('%H:%M:%S')}",
             style="dim",

@@ -66,8 +66,13 @@ def upload(
     for path in paths:
         with _progress() as progress:
             sent.append(send(path, folder, make_folder, conflict, progress=progress))
-    if sent:
-        _out.show_frame(pl.concat(sent), as_json=as_json, as_csv=as_csv, squeeze=True)
+    if not sent:
+        return
+    table = pl.concat(sent)
+    if _out.is_terminal() and not (as_json or as_csv):
+        run = pl.col("local").str.split("/").list.last().alias("run")
+        table = table.select(run, pl.exclude("local"))
+    _out.show_frame(table, as_json=as_json, as_csv=as_csv, squeeze=True)
 
 
 @contextmanager

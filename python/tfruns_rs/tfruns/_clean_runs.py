@@ -59,15 +59,15 @@ def clean_runs(
 
     def clean(run: str) -> str:
         if not force and states.get(run) in _BUSY:
-            raise ValueError(f"the run is {states[run]}; force=True moves it all the same")
+            raise ValueError(f"the run is {states[run]}; force moves it all the same")
         path = Path(run)
         if path.absolute().parent.name == ARCHIVE:
             raise ValueError("the run is in the archive")
         return _move(path, path.parent / ARCHIVE / path.name)
 
     frame = _for_each(named, clean, "Moving run")
-    moved = frame["ok"].sum()
-    show(sys.stderr, f"Moved {moved} runs to {', '.join(archives)} (purge_runs() to remove permanently)\n")
+    moved = _count(frame)
+    show(sys.stderr, f"Moved {moved} to {', '.join(archives)} (purge_runs() removes them permanently)\n")
     return frame
 
 
@@ -104,7 +104,9 @@ def restore_runs(
         path = Path(run)
         return _move(path, path.parent.parent / path.name, exactly=True)
 
-    return _for_each(named, restore, "Restoring run")
+    frame = _for_each(named, restore, "Restoring run")
+    show(sys.stderr, f"Restored {_count(frame)} to {archive.parent}\n")
+    return frame
 
 
 def purge_runs(
@@ -135,14 +137,14 @@ def purge_runs(
 
     def purge(run: str) -> None:
         if not force and states.get(run) in _BUSY:
-            raise ValueError(f"the run is {states[run]}; force=True removes it all the same")
+            raise ValueError(f"the run is {states[run]}; force removes it all the same")
         _check(Path(run))
         # Out of every listing first: what is removed half is no run any more.
         doomed = _move(Path(run), Path(run).with_name(f".{Path(run).name}.removed"))
         shutil.rmtree(doomed)
 
     frame = _for_each(named, purge, "Removing run")
-    show(sys.stderr, f"Permanently removed {frame['ok'].sum()} runs\n")
+    show(sys.stderr, f"Permanently removed {_count(frame)}\n")
     return frame
 
 
@@ -162,6 +164,11 @@ def _for_each(runs: Sequence[str], work: Callable[[str], str | None], what: str)
         except (OSError, ValueError) as error:
             rows.append((run, None, False, str(error)))
     return results(rows)
+
+
+def _count(done: pl.DataFrame) -> str:
+    count = done["ok"].sum()
+    return f"{count} run{'' if count == 1 else 's'}"
 
 
 def _directories(runs: Sequence[Any]) -> str:
