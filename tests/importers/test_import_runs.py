@@ -14,6 +14,7 @@ import pytest
 
 import tfruns_rs as tfr
 from tfevents.tensorboard_reader import Reader
+from tfevents.wire import varint
 from tfruns_rs.errors import RunNotFoundError
 from tfruns_rs.importers import _wandb
 from tfruns_rs.tfruns import _record
@@ -377,14 +378,6 @@ def test_where_nothing_can_be_written(source, tmp_path):
 
 
 # --- the log of W&B
-
-
-def varint(number):
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
 
 
 def field(number, value):

@@ -24,6 +24,7 @@ import tfruns_rs as tfr
 from interop import foreign_files, python_loader
 from interop.foreign_files import FILE_NAME, TYPED_SCALARS, Value, value_event, write_events, write_records
 from interop.points import Point, comparable, rounded
+from tfevents.wire import varint
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "tfevents_golden.json").read_text())
 NUMBERS = [0.5, 1 / 3, -0.0, 1e-45, 3.4e38, math.inf, -math.inf, math.nan, -17.25]
@@ -222,15 +223,6 @@ def test_old_and_new_forms_of_images_audio_and_histograms(tmp_path):
     assert rows["h"]["kind"] == "histo"
     assert histogram_pb2.HistogramProto.FromString(rows["h"]["data"]) == histogram
     assert (rows["n"]["kind"], rows["n"]["plugin_content"]) == ("none", b"c")
-
-
-def varint(number: int) -> bytes:
-    """A number in protobuf's variable length."""
-    out = b""
-    while number > 0x7F:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
 
 
 UNKNOWN_FIELDS = {

@@ -14,6 +14,7 @@ from tensorboard.plugins.hparams import (
 from tensorboard.util import tensor_util
 
 import tfruns_rs as tfr
+from interop.data_server import PLUGINS
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # of what TensorBoard vendors
@@ -102,14 +103,3 @@ class Reader:
 
 
 CONTEXT = context.RequestContext()
-PLUGINS = (
-    "scalars",
-    "histograms",
-    "images",
-    "audio",
-    "text",
-    "hparams",
-    "pr_curves",
-    "mesh",
-    "custom_scalars",
-)
