@@ -39,6 +39,11 @@ def summary_audio(
     Raises:
         InvalidEventError: An array of another shape or type, with values outside of -1 to 1 or NaN, an
             empty batch, broken WAV bytes, or metadata of another plugin.
+
+    Examples:
+        >>> import numpy as np, tfruns_rs as tfr
+        >>> tone = np.sin(np.arange(8_000) * 440 * 2 * np.pi / 8_000)
+        >>> sound = tfr.summary_audio(tone.reshape(1, -1, 1), sample_rate=8_000, tag="tone")
     """
     import numpy as np
 

@@ -27,6 +27,11 @@ def summary_custom_scalars(layout: Layout, *, closed: Sequence[str] = ()) -> Sum
 
     Raises:
         InvalidEventError: Something else in the layout.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> layout = {"losses": {"both": ["loss/train", "loss/valid"], "band": [("mean", "low", "high")]}}
+        >>> charts = tfr.summary_custom_scalars(layout, closed=["losses"])
     """
     if not isinstance(layout, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidEventError(f"`layout` must be a mapping of categories, not {type(layout).__name__}.")

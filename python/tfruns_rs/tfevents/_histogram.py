@@ -33,6 +33,11 @@ def summary_histogram(
 
     Raises:
         InvalidEventError: `data` holds no real numbers, or `buckets` is no whole number from 0 on.
+
+    Examples:
+        >>> import numpy as np, tfruns_rs as tfr
+        >>> tfr.value(tfr.summary_histogram(np.array([0.0, 1.0, 1.0]), buckets=2)).rows()
+        [(0.0, 0.5, 1.0), (0.5, 1.0, 2.0)]
     """
     buckets = as_whole("buckets", buckets, 0, _MOST_BUCKETS)
     array, dtype = as_numbers(data, "data", wide=False)

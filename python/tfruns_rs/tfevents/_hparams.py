@@ -98,6 +98,11 @@ def hparams_hparam(
 
     Raises:
         InvalidEventError: The domain is empty, mixed, or none of those.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> optimizer = tfr.hparams_hparam("optimizer", ["adam", "sgd"])
+        >>> rate = tfr.hparams_hparam("lr", {"min_value": 1e-5, "max_value": 0.1}, display_name="rate")
     """
     _check_name("name", name)
     _check_texts(display_name=display_name, description=description)
@@ -143,6 +148,10 @@ def hparams_metric(
 
     Raises:
         InvalidEventError: Another `dataset_type`, or no tag.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> loss = tfr.hparams_metric("loss", group="valid", dataset_type="validation")
     """
     _check_name("tag", tag)
     _check_texts(group=group, display_name=display_name, description=description)
@@ -255,6 +264,13 @@ def log_hparams(
 
     Raises:
         InvalidEventError: A value that is none of those, or a name given twice.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.with_logdir(tmp_path):
+        ...     tfr.log_hparams({"optimizer": {"name": "adam"}}, units=16)
+        >>> tfr.collect_hparams(tmp_path).select("optimizer.name", "units").row(0)
+        ('adam', 16.0)
     """
     log_event(
         summary_hparams(hparams, trial_id=trial_id, time_created_secs=time_created_secs, **values), step=0
@@ -283,6 +299,14 @@ def log_hparams_end(status: Status = "success", *, time_ended_secs: float | None
     Args:
         status: "success", "failure", "running" or "unknown".
         time_ended_secs: Seconds since the epoch; now by default.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.with_logdir(tmp_path / "trial"):
+        ...     tfr.log_hparams(units=16)
+        ...     tfr.log_hparams_end("failure")
+        >>> tfr.collect_hparams(tmp_path / "trial")["status"].item()
+        'failure'
     """
     log_event(summary_hparams_end(status, time_ended_secs=time_ended_secs), step=0)
 

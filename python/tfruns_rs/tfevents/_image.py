@@ -55,6 +55,12 @@ def summary_image(
     Raises:
         InvalidEventError: An array of another shape or type, an empty batch, a broken PNG, or metadata of
             another plugin.
+
+    Examples:
+        >>> import numpy as np, tfruns_rs as tfr
+        >>> gray = tfr.summary_image(np.zeros((1, 4, 4, 1), np.uint8), tag="black")
+        >>> noise = np.random.default_rng(0).random((2, 4, 4, 3))
+        >>> first = tfr.summary_image(noise, max_outputs=1, tag="noise")
     """
     if (png := _drawn(img, width, height)) is not None:
         return summary_image(png, metadata=metadata, tag=tag)

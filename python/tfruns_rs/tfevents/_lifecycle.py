@@ -23,6 +23,14 @@ def flush() -> None:
 
     Raises:
         OSError: Something could not be written. It is kept and tried again.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.with_logdir(tmp_path):
+        ...     tfr.log_event(loss=0.5)
+        >>> tfr.flush()
+        >>> tfr.collect_events(tmp_path, type="scalar")["value"].to_list()
+        [0.5]
     """
     _core.flush_writers()
 

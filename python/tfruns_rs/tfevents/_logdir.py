@@ -45,6 +45,12 @@ def set_default_logdir(logdir: str | os.PathLike[str] = "logs") -> str | None:
 
     Returns:
         What was set before; None if nothing was.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> before = tfr.set_default_logdir("/tmp/mine")
+        >>> tfr.get_default_logdir()
+        '/tmp/mine'
     """
     global _of_process
     before, _of_process = _of_process, absolute(logdir)

@@ -39,6 +39,10 @@ def summary_pr_curve(
     Raises:
         InvalidEventError: Shapes that differ, none at all, predictions outside of 0 to 1, labels other than
             0 and 1, weights below 0, or too few thresholds.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> curve = tfr.summary_pr_curve([0, 1, 1], [0.2, 0.6, 0.9], num_thresholds=11, tag="pr")
     """
     import numpy as np
 

@@ -35,6 +35,12 @@ def log_embedding(
 
     Raises:
         InvalidEventError: An array of another shape, another number of labels, or another name.
+
+    Examples:
+        >>> import numpy as np, tfruns_rs as tfr
+        >>> with tfr.with_logdir(tmp_path):
+        ...     tfr.log_embedding(np.eye(3), name="words", labels=["a", "b", "c"]).name
+        'projector_config.pbtxt'
     """
     if not isinstance(name, str) or not re.fullmatch(r"\w[\w.\-]*", name, re.ASCII):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise InvalidEventError(f"`name` must be made of letters, digits, and any of '_.-', not {name!r}.")

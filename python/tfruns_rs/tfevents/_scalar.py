@@ -29,6 +29,11 @@ def summary_scalar(
 
     Raises:
         InvalidEventError: Not a single number, or metadata of another plugin.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.value(tfr.summary_scalar(0.1, tag="loss"))
+        0.1
     """
     fields = _core.encode_scalar(as_float(value), exact, metadata_field(metadata, "scalars"))
     return Summary(check_tag(tag), "scalars", fields)

@@ -13,6 +13,13 @@ def get_global_step(increment: bool = True) -> int:  # noqa: FBT001, FBT002 - R'
     Args:
         increment: Whether to go on to the next step and return that; otherwise the last one that was used is
             returned, -1 before any.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.with_logdir(tmp_path):
+        ...     first = tfr.set_global_step(10)
+        ...     [tfr.get_global_step(), tfr.get_global_step(increment=False)]
+        [11, 11]
     """
     step = writer_of(get_default_logdir()).next_step(increment=increment)
     return step if increment else step - 1

@@ -20,6 +20,11 @@ def summary_text(txt: Any, *, metadata: SummaryMetadata | None = None, tag: str 
 
     Raises:
         InvalidEventError: Neither a string nor such an array, or metadata of another plugin.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.value(tfr.summary_text("**done**"))
+        '**done**'
     """
     elements, shape = _elements(txt)
     fields = _core.encode_strings(elements, shape, None, metadata_field(metadata, "text"))

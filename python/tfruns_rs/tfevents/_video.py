@@ -28,6 +28,10 @@ def summary_video(
 
     Raises:
         InvalidEventError: An array of another shape or type, an empty one, or another `fps`.
+
+    Examples:
+        >>> import numpy as np, tfruns_rs as tfr
+        >>> moving = tfr.summary_video(np.zeros((8, 4, 4, 3), np.uint8), fps=4, tag="moving")
     """
     import numpy as np
 

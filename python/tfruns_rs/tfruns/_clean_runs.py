@@ -46,6 +46,14 @@ def clean_runs(
 
     Raises:
         ValueError: All runs are meant and nobody can be asked.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> for name in ("first", "second"):
+        ...     tfr.create_run(name=name, runs_dir=tmp_path / "runs").finish()
+        >>> moved = tfr.clean_runs(tfr.latest_run(tmp_path / "runs"), tmp_path / "runs", confirm=False)
+        >>> tfr.ls_runs(runs_dir=tmp_path / "runs")["name"].to_list()
+        ['first']
     """
     named = run_dirs(runs) if runs is not None else _runs_below(runs_dir_or_option(runs_dir))
     if not named:
@@ -86,6 +94,13 @@ def restore_runs(
 
     Raises:
         ValueError: All runs are meant and nobody can be asked.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.create_run(name="mnist", runs_dir=tmp_path / "back").finish()
+        >>> moved = tfr.clean_runs(runs_dir=tmp_path / "back", confirm=False)
+        >>> tfr.restore_runs(runs_dir=tmp_path / "back", confirm=False)["ok"].item()
+        True
     """
     archive = Path(runs_dir_or_option(runs_dir)) / ARCHIVE
     if runs is None:
@@ -124,6 +139,13 @@ def purge_runs(
 
     Raises:
         ValueError: Nobody can be asked.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.create_run(name="mnist", runs_dir=tmp_path / "gone").finish()
+        >>> moved = tfr.clean_runs(runs_dir=tmp_path / "gone", confirm=False)
+        >>> tfr.purge_runs(tmp_path / "gone", confirm=False).height
+        1
     """
     archive = Path(runs_dir_or_option(runs_dir)) / ARCHIVE
     named = _runs_below(os.fspath(archive))

@@ -36,6 +36,13 @@ def copy_run(run_dir: Runs, to: PathLike = ".", *, rename: str | Sequence[str] |
 
     Raises:
         ValueError: As many names as runs are needed, or a name is none.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path / "runs")
+        >>> tfr.write_run_metadata("flags", {"lr": 0.1}, run)
+        >>> tfr.copy_run(run, tmp_path / "kept", rename="best")["ok"].item()
+        True
     """
     return _copy(run_dir, to, rename, [])
 
@@ -55,6 +62,15 @@ def copy_run_files(
 
     Raises:
         ValueError: As many names as runs are needed, or a name is none.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path / "runs")
+        >>> tfr.write_run_metadata("flags", {"lr": 0.1}, run)
+        >>> written = (run / "model.bin").write_bytes(b"")
+        >>> copied = tfr.copy_run_files(run, tmp_path, rename="model")
+        >>> [path.name for path in (tmp_path / "model").iterdir()]
+        ['model.bin']
     """
     return _copy(run_dir, to, rename, _OURS)
 

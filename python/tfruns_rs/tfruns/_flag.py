@@ -89,6 +89,18 @@ def flag_numeric(
 
     Raises:
         FlagsError: The default is no number.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> FLAGS = tfr.flags(
+        ...     tfr.flag_numeric("lr", 0.01, "Learning rate."),
+        ...     tfr.flag_integer("epochs", 10),
+        ...     tfr.flag_boolean("augment", False),
+        ...     tfr.flag_string("optimizer", "adam", choices=["adam", "sgd"]),
+        ...     arguments=["--lr", "0.1", "--augment"],
+        ... )
+        >>> FLAGS.lr, FLAGS.epochs, FLAGS.augment, FLAGS.optimizer
+        (0.1, 10, True, 'adam')
     """
     return _flag("numeric", name, default, description, choices=choices, optional=optional)
 
@@ -101,7 +113,10 @@ def flag_integer(
     choices: Sequence[int] | None = None,
     optional: bool = False,
 ) -> Flag:
-    """A flag that is a whole number; a fraction is cut off, as R does. Arguments as `flag_numeric`."""
+    """A flag that is a whole number; a fraction is cut off, as R does.
+
+    Arguments, errors and an example: see `flag_numeric`.
+    """
     return _flag("integer", name, default, description, choices=choices, optional=optional)
 
 
@@ -113,7 +128,10 @@ def flag_boolean(
     choices: Sequence[bool] | None = None,
     optional: bool = False,
 ) -> Flag:
-    """A flag that is true or false. Arguments as `flag_numeric`."""
+    """A flag that is true or false.
+
+    Arguments, errors and an example: see `flag_numeric`.
+    """
     return _flag("boolean", name, default, description, choices=choices, optional=optional)
 
 
@@ -125,7 +143,10 @@ def flag_string(
     choices: Sequence[str] | None = None,
     optional: bool = False,
 ) -> Flag:
-    """A flag that is text. Arguments as `flag_numeric`."""
+    """A flag that is text.
+
+    Arguments, errors and an example: see `flag_numeric`.
+    """
     return _flag("string", name, default, description, choices=choices, optional=optional)
 
 

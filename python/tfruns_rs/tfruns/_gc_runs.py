@@ -56,6 +56,16 @@ def gc_runs(
     Raises:
         polars.exceptions.ColumnNotFoundError: No run has such a column or metric.
         ValueError: Arguments that mean nothing, or nobody can be asked.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> for accuracy in (0.8, 0.9):
+        ...     run = tfr.create_run(name="try", runs_dir=tmp_path)
+        ...     run.finish()
+        ...     tfr.write_run_metadata("evaluation", {"accuracy": accuracy}, run.local)
+        >>> going = tfr.gc_runs("eval_accuracy", which="max", keep_best=1, runs_dir=tmp_path, dry_run=True)
+        >>> going.height
+        1
     """
     import polars as pl
 

@@ -31,7 +31,13 @@ def run_dir() -> Path:
 
 
 def is_run_active() -> bool:
-    """Whether a training run is active in this process or was handed to it by a parent."""
+    """Whether a training run is active in this process or was handed to it by a parent.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.is_run_active()
+        False
+    """
     return _active.current() is not None
 
 
@@ -47,6 +53,14 @@ def unique_run_dir(runs_dir: PathLike | None = None, seconds_scale: int = 0) -> 
 
     Returns:
         The directory, below `runs_dir` as that was given.
+
+    Raises:
+        ValueError: More decimals than a second has.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.unique_run_dir(tmp_path).is_dir()
+        True
     """
     from pathlib import Path
 
@@ -65,6 +79,12 @@ def as_run_dir(x: Runs) -> str | list[str]:
 
     Raises:
         ValueError: A frame without a column `run_dir`.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path)
+        >>> tfr.as_run_dir(run) == str(run)
+        True
     """
     dirs = run_dirs(x)
     return dirs[0] if _is_single(x) and dirs else dirs

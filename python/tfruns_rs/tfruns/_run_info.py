@@ -98,6 +98,13 @@ def run_info(run_dir: Runs) -> RunInfo | list[RunInfo]:
 
     Raises:
         RunNotFoundError: There is no such directory, or it holds no run.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path)
+        >>> tfr.write_run_metadata("flags", {"lr": 0.1}, run)
+        >>> tfr.run_info(run).flag_lr
+        0.1
     """
     infos = [_info(path) for path in run_dirs(run_dir)]
     return infos[0] if len(infos) == 1 else infos
@@ -108,6 +115,13 @@ def latest_run(runs_dir: PathLike | None = None) -> RunInfo | None:
 
     Args:
         runs_dir: Where the runs are; None for the option `runs_dir`.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path)
+        >>> tfr.write_run_metadata("evaluation", {"accuracy": 0.9}, run)
+        >>> tfr.latest_run(tmp_path).eval_accuracy
+        0.9
     """
     import polars as pl
 

@@ -68,6 +68,15 @@ def write_run_metadata(type: str, data: Any, run_dir: PathLike | None = None) ->
     Raises:
         ValueError: A name that a file can't have, or that is taken.
         TypeError: Data that does not fit the type.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path)
+        >>> tfr.write_run_metadata("metrics", {"loss": [0.5, 0.25, None]}, run)
+        >>> tfr.write_run_metadata("properties", {"team": "a"}, run)
+        >>> info = tfr.run_info(run)
+        >>> info.team, info.metrics["loss"].to_list()
+        ('a', [0.5, 0.25, None])
     """
     _check(type, data)
     if run_dir is None:

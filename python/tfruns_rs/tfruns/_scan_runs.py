@@ -115,6 +115,14 @@ def scan_metrics(runs: Runs) -> pl.LazyFrame:
     Returns:
         run_dir, metric, epoch (by the column `epoch` of the metrics, else counted from 1), value (null for an
         epoch to come). A condition on `run_dir` decides which files are opened.
+
+    Examples:
+        >>> import polars as pl, tfruns_rs as tfr
+        >>> run = tfr.unique_run_dir(tmp_path)
+        >>> tfr.write_run_metadata("metrics", {"loss": [0.5, 0.25]}, run)
+        >>> metrics = tfr.scan_metrics(tfr.ls_runs(runs_dir=tmp_path))
+        >>> metrics.select(pl.col("value").min()).collect().item()
+        0.25
     """
     import polars as pl
     from polars.io.plugins import register_io_source

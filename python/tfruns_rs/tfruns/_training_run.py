@@ -108,6 +108,14 @@ def training_run(
         RunBusyError: The run to resume is running.
         TrainingRunError: The script failed; the run is recorded. In this process its own exception is raised.
         ValueError: Arguments that exclude each other, or mean nothing.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> def train(lr=0.1):
+        ...     tfr.log_event(loss=lr / 2)
+        >>> run = tfr.training_run(train, flags={"lr": 0.5}, runs_dir=tmp_path, artifacts_dir=None)
+        >>> run.select("status", "flag_lr", "metric_loss").row(0)
+        ('completed', 0.5, 0.25)
     """
     in_process = _in_process(file, command, envir=envir, in_process=in_process)
     if view not in {True, False, "auto", "save"}:

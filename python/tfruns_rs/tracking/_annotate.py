@@ -70,6 +70,13 @@ def describe_run(run: Runs, text: str, *, append: bool = False) -> str:
 
     Raises:
         RunNotFoundError: There is no such run.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.create_run(name="mnist", runs_dir=tmp_path)
+        >>> run.finish()
+        >>> tfr.describe_run(run, "The first with augmentation.")
+        'The first with augmentation.'
     """
     note = text
     for directory in _existing(run):
@@ -92,6 +99,14 @@ def rename_run(run: Runs, name: str) -> None:
     Raises:
         RunNotFoundError: There is no such run.
         ValueError: It is no name, or several runs were given.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> run = tfr.create_run(name="mnist", runs_dir=tmp_path)
+        >>> run.finish()
+        >>> tfr.rename_run(run, "baseline")
+        >>> tfr.load_run(run.local).name
+        'baseline'
     """
     check_name(name)
     directories = _existing(run)

@@ -366,6 +366,15 @@ def create_artifact(
 
     Raises:
         ValueError: A name that is none.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> weights = tmp_path / "model.bin"
+        >>> written = weights.write_bytes(b"weights")
+        >>> artifact = tfr.create_artifact("model", ["vision"], artifacts_dir=tmp_path / "artifacts")
+        >>> artifact.add_file(weights)
+        >>> artifact.objects["model.bin"]["size_bytes"]
+        7
     """
     now = time.time()
     artifact = Artifact(
@@ -405,6 +414,12 @@ def load_artifact(path: PathLike, *, artifacts_dir: PathLike | None = None) -> A
 
     Raises:
         RunNotFoundError: There is no such artifact.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> made = tfr.create_artifact("model", artifacts_dir=tmp_path)
+        >>> tfr.load_artifact(made.local).name
+        'model'
     """
     text = os.fspath(path)
     for candidate in (text, os.path.join(artifacts_dir_of(artifacts_dir), text)):  # noqa: PTH118

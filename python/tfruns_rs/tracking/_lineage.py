@@ -40,6 +40,13 @@ def lineage(runs_dir: PathLike | None = None, *, remote: bool = False) -> pl.Dat
 
     Raises:
         LogdirNotFoundError: There is no such directory.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> with tfr.create_run(name="mnist", runs_dir=tmp_path) as run:
+        ...     run.mark_input(tfr.Url("s3://data/digits.parquet"))
+        >>> tfr.lineage(tmp_path).height
+        1
     """
     import polars as pl
 

@@ -78,6 +78,16 @@ def login(
         ValueError: No address, or one that is none.
         UploadError: The store can't be written to, or ignores conditions.
         MissingExtraError: What the store needs is not installed.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> tfr.login(tmp_path / "shared", user="ada")
+        >>> with tfr.create_run(name="mnist", runs_dir=tmp_path / "runs") as run:
+        ...     run.log("train", {"loss": 0.5}, step=1)
+        >>> run.upload()
+        >>> run.remote[0]["action"]
+        'upload'
+        >>> tfr.logout()
     """
     global _login  # noqa: PLW0603 - one destination for the process
     address = os.fspath(url or ais_host or os.environ.get("TFRUNS_REMOTE") or "")

@@ -50,6 +50,15 @@ def upload(
         ValueError: An unknown strategy, or a folder that is none.
         NotLoggedInError: There is no destination.
         UploadError: One did not get through; those before it did.
+
+    Examples:
+        >>> import tfruns_rs as tfr
+        >>> for name in ("first", "second"):
+        ...     tfr.create_run(name=name, runs_dir=tmp_path / "runs").finish()
+        >>> tfr.login(tmp_path / "shared", user="ada")
+        >>> tfr.upload(tmp_path / "runs")["action"].to_list()
+        ['created', 'created']
+        >>> tfr.logout()
     """
     import polars as pl
 
