@@ -41,6 +41,9 @@ pub(super) struct Buffer {
     /// Whether the last attempt to write failed.
     pub failing: bool,
     pub closed: bool,
+    /// Commits that have taken what was here, and those of them that have ended.
+    pub commits_begun: u64,
+    pub commits_ended: u64,
     pub step_went_back: bool,
     /// The number of forks this state has seen through.
     pub generation: u32,
@@ -70,6 +73,18 @@ pub(super) struct Written {
 }
 
 impl Buffer {
+    /// Whether all that was logged is in the files.
+    pub fn is_clean(&self) -> bool {
+        self.bytes + self.backlog == 0 && !self.failing
+    }
+
+    /// The runs' names, in the order of their indices.
+    pub fn names(&self) -> impl Iterator<Item = &RunName> {
+        let mut names: Vec<_> = self.ids.iter().collect();
+        names.sort_by_key(|(_, id)| **id);
+        names.into_iter().map(|(name, _)| name)
+    }
+
     pub fn add_run(&mut self, name: RunName) -> RunId {
         if let Some(&id) = self.ids.get(&name) {
             return id;
@@ -159,6 +174,7 @@ impl Buffer {
         for run in &mut self.runs {
             run.entries.clear();
         }
+        self.commits_ended = self.commits_begun;
         self.forget_described();
         self.dirty.clear();
         self.calls = 0;

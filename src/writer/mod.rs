@@ -16,9 +16,11 @@
 //! | sink | files, records on their way, the step counter | a commit |
 //! | buffer | entries not yet taken, counters | encoding one record, or a swap |
 //!
-//! The threads' own lock comes after both and is held for moments. Nobody holds a lock while waiting for Python, but for
+//! The sink's is no lock of the system: the sink is lent ([`lending`]). The threads' own lock comes after both and is
+//! held for moments. Nobody holds a lock while waiting for Python, but for
 //! the one who forks: so who has Python's lock only tries for the buffer, and lets go of Python to wait for it.
-//! A stalled file system holds the sink of its own writer; its callers go on until their buffer is full.
+//! A stalled file system holds the sink of its own writer; its callers go on until their buffer is full, and who
+//! flushes waits for a thread, not in the write, so that he can give up.
 //!
 //! Dropping the last handle commits: the timer holds a writer that has records until they are written.
 
@@ -28,6 +30,7 @@ mod entries;
 mod error;
 mod files;
 pub mod fork;
+mod lending;
 mod options;
 mod rows;
 mod run_file;
@@ -52,6 +55,7 @@ pub use series::Series;
 
 use crate::event_file::{Attempt, InvalidRunName, RunName, now};
 use buffer::Buffer;
+use lending::{Lending, Lent, STALLED};
 use sink::Sink;
 
 /// A buffer that has grown to this is committed before its time.
@@ -63,7 +67,7 @@ const RETRY: Duration = Duration::from_millis(500);
 pub struct Writer {
     logdir: PathBuf,
     options: Options,
-    sink: Mutex<Sink>,
+    sink: Lending,
     buffer: Mutex<Buffer>,
     room: Condvar,
     last_used: AtomicU64,
@@ -80,7 +84,7 @@ impl Writer {
         buffer.counters.written = sink.written();
         let writer = Arc::new(Self {
             logdir: logdir.to_path_buf(),
-            sink: Mutex::new(sink),
+            sink: Lending::new(sink),
             buffer: Mutex::new(buffer),
             room: Condvar::new(),
             last_used: AtomicU64::new(0),
@@ -156,9 +160,7 @@ impl Writer {
         let wall_time = wall_time.unwrap_or_else(now);
         let Some(mut buffer) = self.try_buffer() else { return Err(Refused::Busy) };
         if buffer.generation != fork::generation() {
-            drop(buffer);
-            drop(self.sink()); // forgets what is the parent's
-            buffer = self.buffer();
+            self.forget_inherited(&mut buffer);
         }
         if buffer.closed {
             return Err(Refused::Closed);
@@ -221,13 +223,66 @@ impl Writer {
     }
 
     /// Writes all records logged so far. A barrier: when it returns without an error, they are in their files.
-    pub fn flush(&self) -> Result<(), WriteError> {
-        self.commit()?;
-        self.buffer().fault.take().map_or(Ok(()), Err)
+    pub fn flush(self: &Arc<Self>) -> Result<(), WriteError> {
+        let flush = self.begin_flush();
+        loop {
+            if let Some(flushed) = self.wait_flushed(flush, STALLED) {
+                return flushed;
+            }
+        }
+    }
+
+    /// Has a thread write all records logged so far; to be waited for with [`Writer::wait_flushed`].
+    pub fn begin_flush(self: &Arc<Self>) -> Flush {
+        self.notice_fork();
+        let buffer = self.buffer();
+        if buffer.is_clean() {
+            return Flush(0);
+        }
+        let flush = Flush(buffer.commits_begun + 1);
+        drop(buffer);
+        if !thread::hurry(self) {
+            let _told_by_wait_flushed = self.commit_for_caller();
+        }
+        flush
+    }
+
+    /// What came of a flush; None if nothing has until `timeout`.
+    pub fn wait_flushed(&self, flush: Flush, timeout: Duration) -> Option<Result<(), WriteError>> {
+        self.wait_committed(flush, timeout).then(|| {
+            let mut buffer = self.buffer();
+            match buffer.fault.take() {
+                Some(fault) => Err(fault),
+                None if buffer.failing => {
+                    drop(buffer);
+                    self.commit() // another one who flushes was told
+                }
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn wait_committed(&self, flush: Flush, timeout: Duration) -> bool {
+        let deadline = Instant::now() + timeout;
+        let mut buffer = self.buffer();
+        while buffer.commits_ended < flush.0 && !buffer.is_clean() && !buffer.closed {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            buffer = self.room.wait_timeout(buffer, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// Waits until nobody is at the files, or for `timeout`; whether nobody is.
+    pub fn wait_for_files(&self, timeout: Duration) -> bool {
+        self.notice_fork();
+        self.sink.wait(timeout)
     }
 
     /// [`Writer::flush`], and sees the files to the disk.
-    pub fn sync(&self) -> Result<(), WriteError> {
+    pub fn sync(self: &Arc<Self>) -> Result<(), WriteError> {
         self.flush()?;
         self.sink().sync()
     }
@@ -235,7 +290,7 @@ impl Writer {
     /// Flushes and ends the writer. With an error it stays open, so that nothing is lost that could be written later.
     pub fn close(&self) -> Result<(), WriteError> {
         let mut sink = self.sink();
-        self.commit_with(&mut sink)?;
+        self.commit_with(&mut sink, |_, error| error)?;
         let fault = {
             let mut buffer = self.buffer();
             buffer.closed = buffer.bytes == 0;
@@ -243,6 +298,7 @@ impl Writer {
             buffer.fault.take()
         };
         sink.retire(&self.options);
+        self.buffer().counters.written = sink.written();
         drop(sink);
         self.room.notify_all();
         fault.map_or(Ok(()), Err)
@@ -301,47 +357,85 @@ impl Writer {
         let mut sink = self.sink();
         if self.waiting_bytes() == 0 {
             sink.retire(&self.options);
+            self.buffer().counters.written = sink.written();
         }
     }
 
     /// Takes the buffer and writes it.
     pub fn commit(&self) -> Result<(), WriteError> {
-        let result = self.commit_with(&mut self.sink());
+        let result = self.commit_with(&mut self.sink(), |_, error| error);
         thread::spare_descriptors();
         result
     }
 
-    fn commit_with(&self, sink: &mut Sink) -> Result<(), WriteError> {
-        sink.take(&mut self.buffer());
+    /// [`Writer::commit`] in place of a caller, who is told at his next call.
+    fn commit_for_caller(&self) -> Result<(), ()> {
+        let result = self.commit_with(&mut self.sink(), |buffer, error| buffer.fault = Some(error));
+        thread::spare_descriptors();
+        result
+    }
+
+    fn commit_with<E>(
+        &self,
+        sink: &mut Sink,
+        fail: impl FnOnce(&mut Buffer, WriteError) -> E,
+    ) -> Result<(), E> {
+        let commit = {
+            let mut buffer = self.buffer();
+            sink.take(&mut buffer);
+            buffer.commits_begun += 1;
+            buffer.commits_begun
+        };
         let result = sink.commit(&self.options);
         let mut buffer = self.buffer();
+        buffer.commits_ended = commit;
         buffer.backlog = sink.waiting();
         buffer.counters.written = sink.written();
-        match &result {
+        buffer.failing = result.is_err();
+        let result = match result {
             Ok(()) => {
-                buffer.failing = false;
                 buffer.fault.take_if(|fault| matches!(fault, WriteError::Io { lost: false, .. }));
+                Ok(())
             }
             Err(error) => {
-                buffer.failing = true;
                 buffer.counters.errors += 1;
                 buffer.counters.last_error = Some(error.to_string());
                 if matches!(error, WriteError::Io { lost: true, .. }) {
                     buffer.forget_described();
                 }
+                Err(fail(&mut buffer, error))
             }
-        }
+        };
         drop(buffer);
         self.room.notify_all();
         result
     }
 
-    fn sink(&self) -> MutexGuard<'_, Sink> {
-        let mut sink = self.sink.lock().unwrap_or_else(PoisonError::into_inner);
-        if fork::generation() != self.buffer().generation {
-            forget_inherited(&mut sink, &mut self.buffer());
+    fn sink(&self) -> Lent<'_> {
+        self.notice_fork();
+        self.sink.borrow()
+    }
+
+    fn notice_fork(&self) {
+        let mut buffer = self.buffer();
+        if buffer.generation != fork::generation() {
+            self.forget_inherited(&mut buffer);
         }
-        sink
+    }
+
+    /// Drops what a forked child has inherited.
+    fn forget_inherited(&self, buffer: &mut Buffer) {
+        self.sink.inherit(|inherited| {
+            let mut sink = inherited.unwrap_or_else(|| {
+                let mut sink = Sink::new(&self.logdir, &self.options);
+                buffer.names().for_each(|name| sink.add_run(name.clone()));
+                Box::new(sink)
+            });
+            sink.forget_inherited();
+            buffer.forget_inherited(fork::generation());
+            buffer.counters.written = sink.written();
+            sink
+        });
     }
 
     fn try_buffer(&self) -> Option<MutexGuard<'_, Buffer>> {
@@ -366,9 +460,6 @@ impl Writer {
     }
 }
 
-/// Drops what a forked child has inherited.
-fn forget_inherited(sink: &mut Sink, buffer: &mut Buffer) {
-    sink.forget_inherited();
-    buffer.forget_inherited(fork::generation());
-    buffer.counters.written = sink.written();
-}
+/// A flush on its way.
+#[derive(Clone, Copy, Debug)]
+pub struct Flush(u64);

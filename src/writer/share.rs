@@ -48,14 +48,18 @@ impl Share {
         self.sidecar = None;
     }
 
-    /// Ends the membership.
-    pub fn leave(&mut self, logdir: &Path, options: &Options) {
-        let Some(sidecar) = self.sidecar.take() else { return };
-        if let Ok(Some(Lock::Held(mut sidecar))) = sidecar.lock(logdir, "", options.lock_timeout / 10)
-            && sidecar.complete(logdir).is_ok()
-        {
+    /// Ends the membership; returns how many batches of killed sharers were completed on the way.
+    pub fn leave(&mut self, logdir: &Path, options: &Options) -> u64 {
+        let Some(sidecar) = self.sidecar.take() else { return 0 };
+        let Ok(Some(Lock::Held(mut sidecar))) = sidecar.lock(logdir, "", options.lock_timeout / 10) else {
+            return 0;
+        };
+        let is_whole = sidecar.complete(logdir).is_ok();
+        let completed = sidecar.completed;
+        if is_whole {
             sidecar.leave(logdir);
         }
+        completed
     }
 
     fn lock(&mut self, logdir: &Path, options: &Options) -> Result<Lock, WriteError> {
@@ -142,15 +146,13 @@ impl Sink {
                 return Ok(None);
             }
         };
-        let result = match sidecar.complete(&self.logdir) {
-            Err(error) => Err(error),
-            Ok(completed) => {
-                self.written.completed += completed;
-                self.share.cut = false;
-                self.follow(&sidecar);
-                work(self, &mut sidecar)
-            }
-        };
+        let completed = sidecar.complete(&self.logdir);
+        self.written.completed += std::mem::take(&mut sidecar.completed);
+        let result = completed.and_then(|()| {
+            self.share.cut = false;
+            self.follow(&sidecar);
+            work(self, &mut sidecar)
+        });
         self.share.put_back(sidecar);
         Ok(Some(result))
     }

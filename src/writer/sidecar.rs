@@ -39,6 +39,8 @@ pub(super) struct Sidecar {
     file: Counted,
     members: Counted,
     pub state: Sharing,
+    /// How many batches of killed sharers were completed, until somebody counts them.
+    pub completed: u64,
 }
 
 /// Which files the sharers write: a new session or a new number means new files.
@@ -68,7 +70,7 @@ impl Sidecar {
         loop {
             let file = open(&logdir.join(SIDECAR))?;
             let members = open(&logdir.join(MEMBERS))?;
-            let mut sidecar = Self { file, members, state: Sharing::default() };
+            let mut sidecar = Self { file, members, state: Sharing::default(), completed: 0 };
             if let Some(state) = lock_until(sidecar.file.get(), deadline) {
                 return Ok(Lock::Alone(state));
             }
@@ -149,10 +151,9 @@ impl Sidecar {
         Attempt { host: founder.host, boot_id: founder.boot_id, pid: founder.pid, start: founder.start }
     }
 
-    /// Appends what a killed sharer left out of the files; returns how many batches it was.
-    pub fn complete(&mut self, logdir: &Path) -> Result<u64, WriteError> {
+    /// Appends what a killed sharer left out of the files.
+    pub fn complete(&mut self, logdir: &Path) -> Result<(), WriteError> {
         let batches = std::mem::take(&mut self.state.batches);
-        let mut completed = 0;
         let mut sound = true;
         let mut at = PAGE as u64;
         for batch in &batches {
@@ -168,7 +169,7 @@ impl Sidecar {
                         self.state.batches = batches;
                         return Err(WriteError::io(&path, error));
                     }
-                    completed += 1;
+                    self.completed += 1;
                 }
                 Err(Wrong) => sound = false,
             }
@@ -178,7 +179,7 @@ impl Sidecar {
         if !sound {
             self.next_file()?;
         }
-        Ok(completed)
+        Ok(())
     }
 
     /// What of `batch` is not in the file at `path`; its payload begins at `at`.

@@ -48,6 +48,12 @@ impl Sink {
         Ok(())
     }
 
+    /// Adds a run whose file is created with its first record.
+    pub fn add_run(&mut self, name: RunName) {
+        self.files.push(RunFile::new(self.dir(&name)));
+        self.names.push(name);
+    }
+
     pub fn dir(&self, name: &RunName) -> PathBuf {
         match self.share.own_suffix() {
             Some(suffix) => name.suffixed(suffix).dir(&self.logdir),
@@ -144,7 +150,7 @@ impl Sink {
     /// Closes the descriptors for good, and leaves the others.
     pub fn retire(&mut self, options: &Options) {
         self.files.iter_mut().for_each(RunFile::rest);
-        self.share.leave(&self.logdir, options);
+        self.written.completed += self.share.leave(&self.logdir, options);
     }
 
     /// Drops what a forked child has inherited; its files are its own.

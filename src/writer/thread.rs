@@ -4,21 +4,21 @@
 //! not come back: a file system that stalls holds up its own writers and no others. A writer occupies one thread at
 //! most, so there are two, and one more for each writer that stalls.
 //!
-//! They never take a lock of Python, so they can be joined from anywhere: before a fork, for example.
+//! They never take a lock of Python, so they can be joined from anywhere: before a fork, for example. Who flushes has a
+//! thread commit as well, and waits: so he can be told of a stall, and can give up.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, ThreadId};
 use std::time::{Duration, Instant};
 
+use super::lending::STALLED;
 use super::{RETRY, Writer, files, fork};
 
 /// A commit that takes longer does not hold up the others.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// A commit that takes longer is worth a warning.
-const STALLED: Duration = Duration::from_secs(5);
 /// Threads that are kept while there is nothing to do: one to work, one to keep the time.
 const KEPT: usize = 2;
 
@@ -37,8 +37,8 @@ static EXITING: AtomicBool = AtomicBool::new(false);
 
 pub(super) struct State {
     writers: Vec<Weak<Writer>>,
-    /// Writers to commit, and when. A writer stays alive until then.
-    queue: Vec<(Instant, Arc<Writer>)>,
+    /// Writers to commit. A writer stays alive until then.
+    queue: Vec<Due>,
     /// What the threads are doing.
     commits: Vec<Commit>,
     threads: Vec<JoinHandle<()>>,
@@ -49,9 +49,18 @@ pub(super) struct State {
     generation: u32,
 }
 
+/// A writer to commit, and when.
+struct Due {
+    at: Instant,
+    writer: Arc<Writer>,
+    /// Whether somebody waits for it: then it does not wait for the commits of others.
+    waited_for: bool,
+}
+
 /// A commit in the making.
 struct Commit {
     writer: Arc<Writer>,
+    thread: ThreadId,
     since: Instant,
     told: bool,
 }
@@ -78,26 +87,36 @@ pub(super) fn register(writer: &Arc<Writer>) {
     state.writers.push(Arc::downgrade(writer));
 }
 
-/// Has `writer` committed when it is `due`.
-pub(super) fn wake(writer: &Arc<Writer>, due: Instant) {
+/// Has `writer` committed at a time.
+pub(super) fn wake(writer: &Arc<Writer>, at: Instant) {
+    enqueue(Due { at, writer: Arc::clone(writer), waited_for: false });
+}
+
+/// Has `writer` committed now; whether there is a thread that will.
+pub(super) fn hurry(writer: &Arc<Writer>) -> bool {
+    enqueue(Due { at: Instant::now(), writer: Arc::clone(writer), waited_for: true })
+}
+
+fn enqueue(due: Due) -> bool {
     let mut state = state();
     if state.generation != fork::generation() {
         state.forget_inherited();
     }
-    let sooner = state.queue.iter().all(|(other, writer)| due < *other || state.is_at(writer));
-    state.queue.push((due, Arc::clone(writer)));
+    let is_next =
+        due.waited_for || state.queue.iter().all(|other| due.at < other.at || state.is_at(&other.writer));
+    state.queue.push(due);
     if state.alive == state.commits.len() {
         start(&mut state);
-    } else if sooner {
+    } else if is_next {
         WAKE.notify_one();
     }
+    (state.alive > 0 || state.asked_to_stop) && !is_exiting()
 }
 
 fn start(state: &mut State) {
-    if is_exiting() {
-        return;
+    if is_exiting() || state.asked_to_stop {
+        return; // `resume` does, after the fork
     }
-    state.asked_to_stop = false;
     state.threads.retain(|thread| !thread.is_finished());
     // Without a thread, what callers log is committed when they flush, and at exit.
     if let Ok(thread) = std::thread::Builder::new().name("tfruns-writer".to_owned()).spawn(run) {
@@ -112,13 +131,22 @@ fn run() {
         let now = Instant::now();
         state.tell_of_stalls(now);
         if let Some(writer) = state.take_due(now) {
-            state.commits.push(Commit { writer: Arc::clone(&writer), since: now, told: false });
-            if state.alive == state.commits.len() && !state.queue.is_empty() {
-                start(&mut state);
+            state.commits.push(Commit {
+                writer: Arc::clone(&writer),
+                thread: std::thread::current().id(),
+                since: now,
+                told: false,
+            });
+            if !state.queue.is_empty() {
+                // Somebody else has to keep the time now.
+                if state.alive == state.commits.len() {
+                    start(&mut state);
+                } else {
+                    WAKE.notify_one();
+                }
             }
             drop(state);
             writer.commit_on_timer();
-            spare_descriptors();
             state = self::state();
             state.commits.retain(|commit| !Arc::ptr_eq(&commit.writer, &writer));
         } else if state.waiting < KEPT {
@@ -133,6 +161,7 @@ fn run() {
         }
     }
     state.alive -= 1;
+    WAKE.notify_all(); // who stops the threads waits for their end
 }
 
 impl Writer {
@@ -140,16 +169,12 @@ impl Writer {
         {
             let mut buffer = self.buffer();
             buffer.armed = false;
-            if buffer.bytes + buffer.backlog == 0 || buffer.closed {
+            if buffer.is_clean() || buffer.closed {
                 return;
             }
         }
-        if let Err(error) = self.commit() {
-            let mut buffer = self.buffer();
-            buffer.fault = Some(error);
-            buffer.armed = true;
-            drop(buffer);
-            self.room.notify_all();
+        if self.commit_for_caller().is_err() {
+            self.buffer().armed = true;
             wake(self, Instant::now() + RETRY);
         }
     }
@@ -166,31 +191,35 @@ pub(super) fn spare_descriptors() {
         if files::are_few() {
             break;
         }
-        if let Ok(mut sink) = writer.sink.try_lock() {
+        if let Some(mut sink) = writer.sink.try_borrow() {
             sink.rest();
         }
     }
 }
 
 impl State {
-    /// A writer whose time has come, and which no thread is at. None while a commit may come back soon.
+    /// A writer whose time has come, and which no thread is at. Where nobody waits for it, it leaves a commit in the
+    /// making the time to come back.
     fn take_due(&mut self, now: Instant) -> Option<Arc<Writer>> {
-        if self.commits.iter().any(|commit| now < commit.since + PATIENCE) {
-            return None;
-        }
-        let due = self.queue.iter().position(|(due, writer)| *due <= now && !self.is_at(writer))?;
-        let (_, writer) = self.queue.swap_remove(due);
-        self.queue.retain(|(due, other)| *due > now || !Arc::ptr_eq(other, &writer));
+        let is_busy = self.commits.iter().any(|commit| now < commit.since + PATIENCE);
+        let is_due = |due: &Due| due.at <= now && (due.waited_for || !is_busy) && !self.is_at(&due.writer);
+        let next = self.queue.iter().position(is_due)?;
+        let writer = self.queue.swap_remove(next).writer;
+        self.queue.retain(|other| !Arc::ptr_eq(&other.writer, &writer));
         Some(writer)
     }
 
     /// When there may be something to do.
     fn next_look(&self, now: Instant) -> Option<Instant> {
         let free = self.commits.iter().map(|commit| commit.since + PATIENCE).max().unwrap_or(now);
-        let due =
-            self.queue.iter().filter(|(_, writer)| !self.is_at(writer)).map(|(due, _)| (*due).max(free));
+        let due = self.queue.iter().filter(|due| !self.is_at(&due.writer)).map(|due| due.at.max(free));
         let stalled = self.commits.iter().filter(|commit| !commit.told).map(|commit| commit.since + STALLED);
         due.chain(stalled).min()
+    }
+
+    /// The commits that a file system holds up.
+    fn stalled(&self) -> impl Iterator<Item = &Commit> {
+        self.commits.iter().filter(|commit| commit.since.elapsed() >= STALLED)
     }
 
     fn is_at(&self, writer: &Arc<Writer>) -> bool {
@@ -217,24 +246,32 @@ impl State {
     }
 }
 
-/// Stops the threads and waits until they have ended: at most for the commits in the making.
+/// Stops the threads until [`resume`], and waits until they have ended, but for those that a file system holds up.
 pub(super) fn stop() {
-    let threads = {
-        let mut state = state();
-        state.asked_to_stop = true;
-        std::mem::take(&mut state.threads)
-    };
+    let mut state = state();
+    state.asked_to_stop = true;
     WAKE.notify_all();
-    for thread in threads {
+    while state.alive > state.stalled().count() {
+        let next = state.commits.iter().map(|commit| commit.since + STALLED).min();
+        let left = next.map_or(STALLED, |next| next.saturating_duration_since(Instant::now()));
+        state = WAKE.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
+    }
+    let stalled: Vec<_> = state.stalled().map(|commit| commit.thread).collect();
+    let (stalled, ended): (Vec<_>, Vec<_>) = std::mem::take(&mut state.threads)
+        .into_iter()
+        .partition(|thread| stalled.contains(&thread.thread().id()));
+    state.threads = stalled;
+    drop(state);
+    for thread in ended {
         let _panicked = thread.join();
     }
-    state().asked_to_stop = false;
 }
 
 /// Starts a thread again, if somebody waits for it.
 pub(super) fn resume() {
     let mut state = state();
-    if !state.queue.is_empty() && state.alive == 0 {
+    state.asked_to_stop = false;
+    if !state.queue.is_empty() && state.alive == state.commits.len() {
         start(&mut state);
     }
 }

@@ -524,6 +524,110 @@ def test_a_flush_while_the_disk_stalls_holds_up_its_own_writer_only(tmp_path):
     assert steps(tmp_path / "stalled") == [0, 1, 2]
 
 
+def test_a_flush_of_all_writers_goes_on_where_one_stalls_and_ends_at_ctrl_c(tmp_path):
+    stuck = tfr.EventWriter(tmp_path / "stuck", shared=True, flush_secs=1000, lock_timeout_secs=1000)
+    free = [tfr.EventWriter(tmp_path / f"free{n}", flush_secs=1000) for n in range(3)]
+    for writer in [stuck, *free]:
+        writer.add_scalar("x", 0)
+    tfr.flush()
+    for wait in tfr.flush, stuck.flush, stuck.close:
+        with stall(stuck.logdir):
+            for writer in [stuck, *free]:
+                writer.add_scalar("x", 1)
+            if wait != tfr.flush:
+                for writer in free:
+                    writer.flush()
+            written = threading.Event()
+            threading.Thread(target=interrupt_when_written, args=(free, written)).start()
+            with pytest.raises(KeyboardInterrupt):
+                wait()
+            assert written.is_set()
+    assert stuck.stats()["events"] == 4
+    tfr.flush()
+    assert steps(tmp_path / "stuck") == [0, 1, 2, 3]
+    for writer in [stuck, *free]:
+        writer.close()
+
+
+def interrupt_when_written(writers, written):
+    """Ctrl-C, when nothing of these waits any more and the main thread waits for something else."""
+    wait_until(lambda: not any(writer.stats()["buffered_bytes"] for writer in writers))
+    time.sleep(0.3)
+    written.set()
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_a_flush_that_a_file_system_holds_up_says_so(tmp_path):
+    with tfr.EventWriter(tmp_path, shared=True, flush_secs=1000, lock_timeout_secs=7) as writer:
+        writer.add_scalar("x", 0)
+        writer.flush()
+        with stall(tmp_path):
+            writer.add_scalar("x", 1)
+            with pytest.warns(RuntimeWarning, match=r"for 5 s: it is waited for \(said once\)"):
+                writer.flush()
+
+
+STALLED_FORK = """
+import fcntl, os, sys, time, tfruns_rs as tfr
+
+def timed(function, *arguments):
+    start = time.monotonic()
+    return function(*arguments), time.monotonic() - start
+
+stuck = tfr.EventWriter(f"{sys.argv[1]}/stuck", shared=True, flush_secs=0.01, lock_timeout_secs=1000)
+free = tfr.EventWriter(f"{sys.argv[1]}/free", flush_secs=0.01)
+for writer in stuck, free:
+    writer.add_scalar("x", 0)
+tfr.flush()
+held = open(f"{stuck.logdir}/.tfruns-share", "r+b")
+fcntl.flock(held, fcntl.LOCK_EX)
+stuck.add_scalar("x", 1)
+read, write = os.pipe()
+took = []
+for _ in range(3):
+    pid, seconds = timed(os.fork)
+    if pid == 0:
+        os.close(read)
+        free.add_scalar("x", 2)
+        free.flush()
+        stuck.add_scalar("x", 2)
+        os.write(write, b"x")
+        stuck.flush()
+        os._exit(0)
+    took.append(seconds)
+os.close(write)
+while len(os.read(read, 1)) < 1:
+    pass
+free.add_scalar("x", 3)
+_, flushed = timed(free.flush)
+stuck.add_scalar("x", 3)
+for _ in range(2):
+    os.read(read, 1)
+fcntl.flock(held, fcntl.LOCK_UN)
+for _ in range(3):
+    assert os.wait()[1] == 0
+stuck.flush()
+tfr.flush()
+print(*took, flushed)
+"""
+
+
+def test_a_fork_leaves_a_write_alone_that_stalls(tmp_path):
+    """The first fork waits for five seconds, others not at all; both sides lose nothing."""
+    done = subprocess.run(
+        [sys.executable, "-c", STALLED_FORK, tmp_path],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=100,
+    )
+    first, second, third, flushed = map(float, done.stdout.split())
+    assert 4 < first < 15
+    assert max(second, third, flushed) < 4
+    assert steps(tmp_path / "stuck") == list(range(6))
+    assert len(steps(tmp_path / "free")) == 5
+
+
 MEMORY = """
 import fcntl, sys, tfruns_rs as tfr
 

@@ -188,6 +188,16 @@ def test_a_torn_batch_is_completed_by_the_next_sharer(tmp_path):
     assert len(event_files(tmp_path)) == 1
 
 
+def test_a_torn_batch_is_completed_and_counted_by_a_sharer_that_leaves(tmp_path):
+    with tfr.EventWriter(tmp_path, shared=True, flush_secs=1000) as writer:
+        writer.add_scalar("x", 0)
+        writer.flush()
+        die_cutting(writer)
+        assert writer.stats()["completed"] == 0
+    assert writer.stats()["completed"] == 1
+    assert [step for _, step, _ in points(tmp_path)] == list(range(51))
+
+
 def test_a_torn_batch_is_completed_by_a_process_that_comes_after_all_are_dead(tmp_path):
     def work():
         writer = tfr.EventWriter(tmp_path, shared=True, flush_secs=1000)
@@ -199,6 +209,7 @@ def test_a_torn_batch_is_completed_by_a_process_that_comes_after_all_are_dead(tm
     in_child(work)
     with tfr.EventWriter(tmp_path, shared=True) as writer:
         writer.add_scalar("x", 1000)
+    assert writer.stats()["completed"] == 1
     assert len(event_files(tmp_path)) == 2
     assert sorted(step for _, step, _ in points(tmp_path)) == list(range(1051))
 

@@ -1,17 +1,36 @@
 //! The life of all writers of the process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use tfruns_rs::writer as core;
 
-use super::log::to_python;
+use super::log::{LOOK_FOR_SIGNALS, STALLED, stall_message, to_python, warn};
 
-/// Flushes all writers of the process.
+/// Flushes all writers of the process, side by side: one whose file system stalls holds up no other.
 #[pyfunction]
 pub fn flush_writers(py: Python<'_>) -> PyResult<()> {
-    let results: Vec<_> = py.detach(|| core::thread::writers().iter().map(|writer| writer.flush()).collect());
-    results.into_iter().collect::<Result<(), _>>().map_err(|error| to_python(py, &error))
+    let start = Instant::now();
+    let mut is_told = false;
+    let flushes: Vec<_> = py.detach(|| {
+        core::thread::writers().into_iter().map(|writer| (writer.begin_flush(), writer)).collect()
+    });
+    let mut result = Ok(());
+    for (flush, writer) in flushes {
+        loop {
+            if let Some(flushed) = py.detach(|| writer.wait_flushed(flush, LOOK_FOR_SIGNALS)) {
+                result = result.and(flushed);
+                break;
+            }
+            py.check_signals()?;
+            if start.elapsed() > STALLED && !std::mem::replace(&mut is_told, true) {
+                let message = stall_message(&writer.logdir().to_string_lossy(), "is waited for");
+                warn(py, &py.get_type::<PyRuntimeWarning>(), &message)?;
+            }
+        }
+    }
+    result.map_err(|error| to_python(py, &error))
 }
 
 /// The end of the process: commits all writers; returns what could not be written in time, as `(logdir, bytes)`.
@@ -23,9 +42,10 @@ pub fn exit_writers(py: Python<'_>, deadline_secs: f64) -> Vec<(String, usize)> 
         .collect()
 }
 
-/// Before a fork. Keeps the GIL: a thread that had it could wait for a lock that is held from here on.
+/// Before a fork. Keeps the GIL from `before` on: a thread that had it could wait for a lock that is held.
 #[pyfunction]
-pub fn before_fork() {
+pub fn before_fork(py: Python<'_>) {
+    py.detach(core::fork::settle);
     core::fork::before();
 }
 

@@ -14,9 +14,9 @@ use super::{EventWriter, OnError, OnFull};
 use crate::errors;
 
 /// How often a waiting caller looks for Ctrl-C.
-const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(100);
+pub(super) const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(100);
 /// How long a caller waits for room before it says so.
-const STALLED: Duration = Duration::from_secs(5);
+pub(super) const STALLED: Duration = Duration::from_secs(5);
 
 impl EventWriter {
     /// The run's index; its directory and file are created with its first record.
@@ -246,6 +246,34 @@ impl EventWriter {
         }
     }
 
+    /// Flushes. Looks for Ctrl-C while it waits, and says so where a file system stalls.
+    pub(super) fn wait_flushed(&self, py: Python<'_>) -> PyResult<Result<(), WriteError>> {
+        let flush = py.detach(|| self.writer.begin_flush());
+        self.wait_patiently(py, || self.writer.wait_flushed(flush, LOOK_FOR_SIGNALS))
+    }
+
+    /// Waits until nobody is at the files, in the same way.
+    pub(super) fn wait_for_files(&self, py: Python<'_>) -> PyResult<()> {
+        self.wait_patiently(py, || self.writer.wait_for_files(LOOK_FOR_SIGNALS).then_some(()))
+    }
+
+    fn wait_patiently<T: Send>(
+        &self,
+        py: Python<'_>,
+        wait: impl Fn() -> Option<T> + Send + Sync,
+    ) -> PyResult<T> {
+        let start = Instant::now();
+        loop {
+            if let Some(done) = py.detach(&wait) {
+                return Ok(done);
+            }
+            py.check_signals()?;
+            if start.elapsed() > STALLED {
+                self.tell_of_stall(py, "is waited for")?;
+            }
+        }
+    }
+
     /// Warns once of a file system that stalls.
     #[cold]
     fn tell_of_stall(&self, py: Python<'_>, what: &str) -> PyResult<()> {
@@ -253,9 +281,7 @@ impl EventWriter {
             return Ok(());
         }
         let logdir = self.logdir();
-        let message = format!(
-            "the file system of {logdir} has not taken what was logged for 5 s: it {what} (said once)"
-        );
+        let message = stall_message(&logdir, what);
         warn(py, &py.get_type::<PyRuntimeWarning>(), &message)
     }
 
@@ -269,6 +295,10 @@ impl EventWriter {
             Err(error) => Err(to_python(py, &error)),
         }
     }
+}
+
+pub(super) fn stall_message(logdir: &str, what: &str) -> String {
+    format!("the file system of {logdir} has not taken what was logged for 5 s: it {what} (said once)")
 }
 
 pub(super) fn warn(py: Python<'_>, category: &Bound<'_, PyAny>, message: &str) -> PyResult<()> {

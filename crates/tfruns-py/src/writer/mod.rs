@@ -296,22 +296,26 @@ impl EventWriter {
 
     /// Writes all records logged so far to their files.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
-        self.report(py, py.detach(|| self.writer.flush()))
+        let flushed = self.wait_flushed(py)?;
+        self.report(py, flushed)
     }
 
     /// Flushes, and sees the files to the disk.
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
-        self.report(py, py.detach(|| self.writer.sync()))
+        let flushed = self.wait_flushed(py)?;
+        self.report(py, flushed.and_then(|()| py.detach(|| self.writer.sync())))
     }
 
     /// Flushes and ends the writer.
     fn close(&self, py: Python<'_>) -> PyResult<()> {
-        self.report(py, py.detach(|| self.writer.close()))
+        let flushed = self.wait_flushed(py)?;
+        self.report(py, flushed.and_then(|()| py.detach(|| self.writer.close())))
     }
 
     /// The next managed step, which it uses up unless told otherwise.
     #[pyo3(signature = (*, increment=true))]
     fn next_step(&self, py: Python<'_>, increment: bool) -> PyResult<i64> {
+        self.wait_for_files(py)?;
         py.detach(|| self.writer.next_step(increment)).map_err(|error| to_python(py, &error))
     }
 
@@ -319,6 +323,7 @@ impl EventWriter {
     #[pyo3(signature = (step, /))]
     fn set_next_step(&self, py: Python<'_>, step: &Bound<'_, PyAny>) -> PyResult<i64> {
         let step = extract_step(py, step)?;
+        self.wait_for_files(py)?;
         py.detach(|| self.writer.set_next_step(step)).map_err(|error| to_python(py, &error))
     }
 
@@ -354,9 +359,10 @@ impl EventWriter {
 
     /// The event files written now, one a run.
     #[getter]
-    fn files(&self, py: Python<'_>) -> Vec<String> {
+    fn files(&self, py: Python<'_>) -> PyResult<Vec<String>> {
+        self.wait_for_files(py)?;
         let files = py.detach(|| self.writer.files());
-        files.iter().map(|path| path.to_string_lossy().into_owned()).collect()
+        Ok(files.iter().map(|path| path.to_string_lossy().into_owned()).collect())
     }
 
     /// Whether the writer is closed.
