@@ -9,6 +9,7 @@ import io
 import json
 import os
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.util import find_spec
 from pathlib import Path
 
-from _measure import CACHE, median_child
+from _measure import CACHE, median, median_child, pinned
 from _table import Row, show
 
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)
@@ -58,6 +59,22 @@ runs = pl.DataFrame(rows)
 assert runs.height == int(sys.argv[2]), runs.height
 print(json.dumps({"new": time.perf_counter() - start}))
 """
+
+BARE = Path(__file__).with_name("bare_reads.c")
+
+
+def bare_reads(runs: str) -> float | None:
+    """Seconds of the system calls alone, by two threads on two cores; None without a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None:
+        return None
+    with tempfile.TemporaryDirectory() as place:
+        program = f"{place}/bare_reads"
+        subprocess.run([compiler, "-O2", "-pthread", "-o", program, str(BARE)], check=True)
+        return median(
+            lambda: float(subprocess.check_output([program, runs, "2"], preexec_fn=pinned(2)))
+        )
+
 
 MLFLOW_RUNS = 1000
 MLFLOW_FILL = """
@@ -236,6 +253,10 @@ def rows() -> Iterator[Row]:
     loop = median_child(LOOP, runs, "10000", on_cores=2)["new"]
     note = "new process, two cores"
     yield Row("ls_runs() of 10 000 runs", "s", seconds["new"], "plain Python loop", loop, "0.5", note)
+    floor = bare_reads(runs)
+    if floor is not None:
+        what = "the system calls alone, on the same files"
+        yield Row(what, "s", seconds["new"], "bare_reads.c", floor, note="no start, no parsing, no table")
     yield Row("the same again", "s", seconds["again"], goal="0.1", note="same process, nothing changed")
     few = median_child(LIST, str(run_directories(1000)), "1000", on_cores=2)["new"]
     full = median_child(LIST, str(run_directories(1000, is_full=True)), "1000", on_cores=2)["new"]

@@ -49,6 +49,11 @@ def ls_runs(
         running, unknown, invalid) and `problem` (what could not be read). Texts beyond 4 KiB, such as the
         console in `output`, are cut and say so; `run_info()` has them whole.
 
+        Listed again by the same process, runs none of whose files changed are not read again. What is
+        written with this package shows at once. Where another program, such as R, writes in place into a
+        property that only training writes (`model`, `samples`, `output`, …) of a run that has ended, that
+        shows within ten seconds.
+
     Raises:
         polars.exceptions.ColumnNotFoundError: No run has such a column.
         ValueError: Arguments that mean nothing, or SQL beyond a plain condition.
@@ -100,7 +105,9 @@ def _ordered(runs: pl.DataFrame, order: Order, decreasing: Any) -> pl.DataFrame:
     if not names or runs.is_empty():
         return runs
     keys = [pl.col(name).fill_nan(None) if runs.schema[name].is_float() else pl.col(name) for name in names]
-    runs = runs.sort(keys, descending=directions, nulls_last=True, maintain_order=True)
+    # By name as they come, runs mostly are in the order of their start.
+    if names != ["start"] or not runs["start"].is_sorted(descending=directions[0], nulls_last=True):
+        runs = runs.sort(keys, descending=directions, nulls_last=True, maintain_order=True)
     if names == ["start"]:
         return runs
     first = ["run_dir", *(name for name in names if name != "run_dir")]
