@@ -71,9 +71,7 @@ def bare_reads(runs: str) -> float | None:
     with tempfile.TemporaryDirectory() as place:
         program = f"{place}/bare_reads"
         subprocess.run([compiler, "-O2", "-pthread", "-o", program, str(BARE)], check=True)
-        return median(
-            lambda: float(subprocess.check_output([program, runs, "2"], preexec_fn=pinned(2)))
-        )
+        return median(lambda: float(subprocess.check_output([program, runs, "2"], preexec_fn=pinned(2))))
 
 
 MLFLOW_RUNS = 1000

@@ -3,7 +3,8 @@
 //! In the order a run lives: a directory is made ([`create`]), text and JSON are written into it ([`write`]), a beat
 //! says that its process lives ([`liveness`]), what the script changed is found and copied ([`snapshot`], [`copy`]), its
 //! sources are packed ([`archive`]). Reading goes through a directory handle ([`dir`]): one run becomes a
-//! [`record::Record`] ([`read`], [`property`]), all runs below a directory a frame ([`scan`], [`frame`]).
+//! [`record::Record`] ([`read`], [`property`]) and is judged ([`status`]), all runs below a directory become a frame
+//! ([`scan`], [`frame`]).
 //!
 //! Everything in a run directory is untrusted: any fault costs one `problem` text and never hides the other runs.
 
@@ -18,6 +19,8 @@ pub mod metrics;
 pub mod property;
 pub mod read;
 pub mod record;
+pub mod remembered;
 pub mod scan;
 pub mod snapshot;
+pub mod status;
 pub mod write;

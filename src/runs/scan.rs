@@ -2,58 +2,29 @@
 //!
 //! Threads share a counter over the names and live only for the call, so listing works in a forked child.
 //!
-//! What was read before is kept in memory and used again for a run none of whose files changed since, as their time
-//! stamps say; the whole table, if that holds for all of them. It is never the truth: a run that changed shortly before it was read is read again, and so is every run
-//! where the clock was set, or where another machine's clock stamps the files. One check is spared: properties that only
-//! the training itself writes, of a run that has ended, are asked for their stamps every ten seconds at most (R writes
-//! properties in place; all other changes show in the stamp of the directory). The cache's lock is only ever tried: who
-//! does not get it reads the files.
+//! Where this machine's own clock stamps the files, what was read before is used again ([`super::remembered`]).
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
-use std::fmt::Write as _;
 use std::fs;
 use std::io;
+use std::panic;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
 use arrow_array::RecordBatch;
 use arrow_schema::ArrowError;
 
-use super::dir::{Dir, Kind, Stamp};
+use super::dir::{Dir, Kind};
 use super::frame::{self, Best};
-use super::liveness::{Here, Verdict, server_time};
 use super::read::Reader;
-use super::record::{Cell, Field, META_DIR, Record, Source, Wanted};
+use super::record::{Cell, Record, Wanted};
+use super::remembered::{Known, Listing, Remembered, recall, remember, settled_before};
+use super::status::{Judge, Status};
 
-/// A file written this short before it was read may have been written again within the same tick of its time stamp.
-const SETTLED: Duration = Duration::from_secs(3);
-/// A clock that moved this far against the steady one was set.
-const CLOCK_SET: Duration = Duration::from_secs(1);
-/// How long the properties of an ended run may go unasked.
-const THOROUGH: Duration = Duration::from_secs(10);
-/// Properties that only the training itself writes.
-const OF_TRAINING: [&str; 14] = [
-    "batch_size",
-    "context",
-    "epochs",
-    "learning_rate",
-    "loss_function",
-    "model",
-    "optimizer",
-    "output",
-    "samples",
-    "script",
-    "start",
-    "steps",
-    "type",
-    "validation_samples",
-];
-/// Directories whose runs are remembered.
-const REMEMBERED_DIRS: usize = 8;
 /// Reading from a file server is waiting; more threads than cores wait together.
 const THREADS: std::ops::RangeInclusive<usize> = 4..=32;
 
@@ -66,43 +37,6 @@ pub struct Run {
     pub record: Arc<Record>,
     /// How it is doing.
     pub status: Status,
-}
-
-/// How a run is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Status {
-    /// It can't be read.
-    Invalid,
-    /// It ended well.
-    Completed,
-    /// It ended with an error.
-    Failed,
-    /// Somebody stopped it.
-    Interrupted,
-    /// Its process is gone without an end.
-    Killed,
-    /// Its beat is overdue.
-    Stale,
-    /// It runs.
-    Running,
-    /// It has no end and no beat, as R's runs while they run and after a crash.
-    Unknown,
-}
-
-impl Status {
-    /// The word in the column `status`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Invalid => "invalid",
-            Self::Completed => "completed",
-            Self::Failed => "failed",
-            Self::Interrupted => "interrupted",
-            Self::Killed => "killed",
-            Self::Stale => "stale",
-            Self::Running => "running",
-            Self::Unknown => "unknown",
-        }
-    }
 }
 
 /// Why there is no table.
@@ -162,7 +96,7 @@ pub fn read_whole(run_dir: &Path) -> io::Result<Option<Run>> {
         return Ok(None);
     };
     let below = Below::new(&dir, run_dir);
-    let status = below.status(&record);
+    let status = below.judge.status(&record);
     Ok(Some(Run { run_dir: run_dir.to_string_lossy().into_owned(), record: Arc::new(record), status }))
 }
 
@@ -192,8 +126,7 @@ fn latest(started: &[Found], count: usize) -> Vec<usize> {
 struct Below<'a> {
     dir: &'a Dir,
     path: &'a Path,
-    here: OnceLock<Here>,
-    server_time: OnceLock<i64>,
+    judge: Judge<'a>,
 }
 
 /// A run that was found under one of the names.
@@ -207,70 +140,24 @@ struct Found {
     settled: i64,
 }
 
-/// A run as it was read, below the runs directory.
-#[derive(Debug)]
-struct Remembered {
-    name: String,
-    record: Arc<Record>,
-    settled: i64,
-}
-
-/// A directory as it was listed.
-#[derive(Debug)]
-struct Listing {
-    /// By name, the greatest first.
-    runs: Vec<Remembered>,
-    /// The directory as it was named, and the table with it.
-    spelled: PathBuf,
-    table: RecordBatch,
-    statuses: Vec<Status>,
-    clock: (SystemTime, Instant),
-    /// When all files were last asked for their stamps.
-    thorough: Instant,
-}
-
-static CACHE: Mutex<Vec<(PathBuf, Arc<Listing>)>> = Mutex::new(Vec::new());
-
-impl Listing {
-    /// Whether the clock that stamps the files runs as it did.
-    fn is_in_time(&self) -> bool {
-        let steady = self.clock.1.elapsed();
-        self.clock.0.elapsed().is_ok_and(|elapsed| elapsed.abs_diff(steady) < CLOCK_SET)
-    }
-
-    fn find(&self, name: &str) -> Option<&Remembered> {
-        let place = self.runs.binary_search_by(|run| name.cmp(&run.name)).ok()?;
-        self.runs.get(place)
-    }
-
-    /// Whether its table is that of these runs.
-    fn is_of(&self, runs: &[Found], spelled: &Path) -> bool {
-        self.spelled == spelled
-            && self.runs.len() == runs.len()
-            && runs.iter().all(|found| found.is_remembered)
-            && runs.iter().map(|found| found.run.status).eq(self.statuses.iter().copied())
-    }
-}
-
-/// What the threads of a reading go by.
-struct Known<'a> {
-    listing: &'a Listing,
-    thorough: bool,
-}
-
 impl<'a> Below<'a> {
     fn new(dir: &'a Dir, path: &'a Path) -> Self {
-        Self { dir, path, here: OnceLock::new(), server_time: OnceLock::new() }
+        Self { dir, path, judge: Judge::new(path) }
     }
 
     /// The table of all runs, with the help of what was read before.
     fn list_remembered(&self, names: &[OsString], key: PathBuf) -> Result<RecordBatch, ArrowError> {
-        let listing = remembered(&key);
+        let listing = recall(&key);
         let clock = (SystemTime::now(), Instant::now());
-        let thorough = listing.as_ref().is_none_or(|listing| listing.thorough.elapsed() > THOROUGH);
+        let thorough = listing.as_ref().is_none_or(|listing| listing.is_due());
         let known = listing.as_deref().map(|listing| Known { listing, thorough });
         let found = self.read_all(names, &Wanted::all(), known.as_ref());
-        let is_same = listing.as_ref().filter(|listing| listing.is_of(&found, self.path));
+        let statuses: Vec<Status> = found.iter().map(|found| found.run.status).collect();
+        let is_same = listing.as_ref().filter(|listing| {
+            listing.spelled == self.path
+                && listing.statuses == statuses
+                && found.iter().all(|found| found.is_remembered)
+        });
         if let Some(listing) = is_same.filter(|_| !thorough) {
             return Ok(listing.table.clone());
         }
@@ -291,7 +178,7 @@ impl<'a> Below<'a> {
             runs: remembering,
             spelled: self.path.to_owned(),
             table: table.clone(),
-            statuses: runs.iter().map(|run| run.status).collect(),
+            statuses,
             thorough: listing.filter(|_| !thorough).map_or(clock.1, |listing| listing.thorough),
             clock,
         };
@@ -311,10 +198,7 @@ impl<'a> Below<'a> {
             loop {
                 let place = next.fetch_add(1, Ordering::Relaxed);
                 let Some(name) = names.get(place) else { break };
-                let before = known.and_then(|known| {
-                    let run = known.listing.find(name.to_str()?)?;
-                    self.is_fresh(run, known.thorough, &mut path).then_some(run)
-                });
+                let before = known.and_then(|known| known.fresh(self.dir, name, &mut path));
                 let found = match before {
                     Some(run) => Some((Arc::clone(&run.record), true, run.settled)),
                     None => self.read_one(&mut reader, name, wanted),
@@ -332,7 +216,8 @@ impl<'a> Below<'a> {
         } else {
             thread::scope(|scope| {
                 let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-                workers.into_iter().filter_map(|worker| worker.join().ok()).flatten().collect()
+                let read = workers.into_iter().map(thread::ScopedJoinHandle::join);
+                read.flat_map(|read| read.unwrap_or_else(|fault| panic::resume_unwind(fault))).collect()
             })
         };
         found.sort_unstable_by_key(|found| found.place);
@@ -340,7 +225,7 @@ impl<'a> Below<'a> {
     }
 
     fn run(&self, name: &OsStr, record: Arc<Record>) -> Run {
-        let status = self.status(&record);
+        let status = self.judge.status(&record);
         Run { run_dir: self.path.join(name).to_string_lossy().into_owned(), record, status }
     }
 
@@ -350,100 +235,11 @@ impl<'a> Below<'a> {
         name: &OsStr,
         wanted: &Wanted,
     ) -> Option<(Arc<Record>, bool, i64)> {
-        let settled = (SystemTime::now() - SETTLED).duration_since(UNIX_EPOCH).unwrap_or_default();
-        let settled = i64::try_from(settled.as_nanos()).unwrap_or(0);
+        let settled = settled_before();
         let mut record = reader.read(self.dir, name, wanted, false)?;
         if name.to_str().is_none() {
             record.problems.push("the name is not UTF-8".to_owned());
         }
         Some((Arc::new(record), false, settled))
-    }
-
-    /// Whether no file of the run changed since it was read. `path` is memory to use. A file that went away shows in
-    /// the stamp of its directory.
-    fn is_fresh(&self, run: &Remembered, thorough: bool, path: &mut String) -> bool {
-        path.clear();
-        let _ = write!(path, "{}/{META_DIR}", run.name);
-        let settled = |stamp: Stamp| stamp.times.0.max(stamp.times.1) < run.settled;
-        if !self.dir.stamp(path).is_ok_and(settled) {
-            return false;
-        }
-        let meta = path.len();
-        let mut is_settled = |folder: &str, name: &str| {
-            path.truncate(meta);
-            let _ = write!(path, "/{folder}{name}");
-            match self.dir.stamp(path) {
-                Ok(stamp) => settled(stamp),
-                Err(error) => error.kind() == io::ErrorKind::NotFound,
-            }
-        };
-        let Record { fields, documents, ended, .. } = &*run.record;
-        let is_asked = |field: &&Field| {
-            field.source == Source::Property && (thorough || !ended || !OF_TRAINING.contains(&&*field.name))
-        };
-        is_settled("", "properties")
-            && documents.iter().all(|name| is_settled("", name))
-            && fields.iter().filter(is_asked).all(|field| is_settled("properties/", &field.name))
-    }
-
-    /// First match wins.
-    fn status(&self, record: &Record) -> Status {
-        if record.unreadable {
-            return Status::Invalid;
-        }
-        if record.completed == Some(true) {
-            return Status::Completed;
-        }
-        if record.failed {
-            return Status::Failed;
-        }
-        if record.interrupted {
-            return Status::Interrupted;
-        }
-        if record.exit_code.is_some_and(|code| code != 0) {
-            return Status::Failed;
-        }
-        if record.ended {
-            return if record.completed == Some(false) { Status::Interrupted } else { Status::Unknown };
-        }
-        let Some((alive, stamp)) = &record.alive else { return Status::Unknown };
-        let age = || {
-            let nanos = self.server_time().saturating_sub(stamp.times.0);
-            Duration::from_nanos(u64::try_from(nanos).unwrap_or(0))
-        };
-        match self.here.get_or_init(Here::read).judge(alive, age) {
-            Verdict::Dead => Status::Killed,
-            Verdict::Overdue => Status::Stale,
-            Verdict::Live => Status::Running,
-        }
-    }
-
-    /// The clock that stamped the beats.
-    fn server_time(&self) -> i64 {
-        *self.server_time.get_or_init(|| {
-            let time = server_time(&self.path.join("clock"));
-            i64::try_from(time.duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos()).unwrap_or(i64::MAX)
-        })
-    }
-}
-
-fn remembered(key: &Path) -> Option<Arc<Listing>> {
-    let cache = CACHE.try_lock().ok()?;
-    let (_, listing) = cache.iter().find(|(path, _)| path == key)?;
-    listing.is_in_time().then(|| Arc::clone(listing))
-}
-
-fn remember(key: PathBuf, listing: Listing) {
-    if let Ok(mut cache) = CACHE.try_lock() {
-        cache.retain(|(path, _)| *path != key);
-        cache.insert(0, (key, Arc::new(listing)));
-        cache.truncate(REMEMBERED_DIRS);
-    }
-}
-
-/// Forgets what was read before.
-pub fn forget() {
-    if let Ok(mut cache) = CACHE.try_lock() {
-        cache.clear();
     }
 }

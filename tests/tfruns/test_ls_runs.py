@@ -345,3 +345,19 @@ def test_each_file_of_a_run_is_opened_once(tmp_path, monkeypatch):
     before = _core.run_files_opened()
     assert few.collect().height == 1
     assert _core.run_files_opened() - before == 1 + count * (1 + 1) + 1 + (1 + 1)
+
+
+def test_what_is_written_into_an_ended_run_shows_in_the_next_listing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    about = {"start": 1.0, "end": 2.0, "completed": True, "model": "a", "note": "a"}
+    for name in ("one", "two"):
+        write_run_metadata("properties", about, f"runs/{name}")
+    time.sleep(3.2)  # until then files are young, and read again in any case
+    ls_runs()
+    before = _core.run_files_opened()
+    assert ls_runs()["model"].to_list() == ["a", "a"]
+    assert _core.run_files_opened() - before == 1, "nothing but the runs directory is opened"
+    write_run_metadata("properties", {"model": "b"}, "runs/one")
+    assert sorted(ls_runs()["model"]) == ["a", "b"]
+    Path("runs/two/tfruns.d/properties/note").write_text("in place")
+    assert sorted(ls_runs()["note"]) == ["a", "in place"]

@@ -9,7 +9,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use tfruns_rs::runs::record::Wanted;
 use tfruns_rs::runs::scan::ListError;
-use tfruns_rs::runs::{archive, copy, create, frame, liveness, metrics, scan, snapshot, write};
+use tfruns_rs::runs::{archive, copy, create, frame, liveness, metrics, remembered, scan, snapshot, write};
 
 use crate::arrow::ArrowStream;
 use crate::errors::os_error;
@@ -66,7 +66,7 @@ pub fn read_run(py: Python<'_>, run_dir: PathBuf) -> PyResult<Option<ArrowStream
 /// Forgets the runs that were read before.
 #[pyfunction]
 pub fn forget_runs() {
-    scan::forget();
+    remembered::forget();
 }
 
 /// Files and directories that listings of this process have opened so far.
