@@ -1,4 +1,5 @@
-//! Event files as files: what they are called, how they begin, and the newest step they hold.
+//! Event files as files: what they are called (`name`), where a run's are (`run_name`), how they begin (`attempt`),
+//! and the newest step they hold (`last_step`).
 
 mod attempt;
 mod last_step;
