@@ -12,7 +12,6 @@ if TYPE_CHECKING:
 
 CHUNK_BYTES = 16 << 20
 _PARALLEL = 8
-_BUILTIN = (FileNotFoundError, PermissionError)
 
 
 def open_store(  # noqa: PLR0917 - one caller
