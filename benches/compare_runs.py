@@ -121,6 +121,23 @@ with tempfile.TemporaryDirectory() as runs:
     print(json.dumps({"rate": 2000 / (time.perf_counter() - start)}))
 """
 
+WHOLE = """
+import json, os, subprocess, sys, tempfile, time
+import tfruns_rs as tfr
+with tempfile.TemporaryDirectory() as place:
+    os.chdir(place)
+    if sys.argv[1] == "git":
+        open("train.py", "w").write("print(1)")
+        who = ["-c", "user.name=x", "-c", "user.email=x@example.org"]
+        for words in (["init", "-q"], ["add", "."], [*who, "commit", "-qm", "first"]):
+            subprocess.run(["git", *words], check=True)
+    for count in (5, 200):
+        start = time.perf_counter()
+        for _ in range(count):
+            tfr.create_run().finish()
+    print(json.dumps({"rate": count / (time.perf_counter() - start)}))
+"""
+
 OVERHEAD_ROUNDS = 15
 
 
@@ -261,6 +278,8 @@ def rows() -> Iterator[Row]:
     what = f"1000 runs with {ARTIFACTS} files and consoles of {CONSOLE_BYTES // 1000} kB"
     yield Row(f"ls_runs() of {what}", "s", full, "plain runs", few, note=note)
     yield Row("unique_run_dir", "runs/s", median_child(CREATE)["rate"], goal="500", note="one process")
+    for where, note in (("alone", "with environment and beat"), ("git", "the same in a git work tree")):
+        yield Row("create_run() and finish()", "runs/s", median_child(WHOLE, where)["rate"], note=note)
     cpu, wall = training_overhead()
     yield Row("training_run over its script", "ms", cpu, goal="150", note=f"CPU; {wall:.0f} ms wall")
     if find_spec("mlflow") is not None:

@@ -296,6 +296,15 @@ def test_a_run_is_resumed_only_on_request():
     assert sessions[0]["error"]["message"] == "broken"
 
 
+def test_a_resumed_run_keeps_what_its_flags_were():
+    script("import tfruns_rs as tfr\ntfr.flags(tfr.flag_numeric('lr', 0.1))\n")
+    training_run(run_dir="runs/a", flags={"lr": 0.5}, echo=False)
+    row = training_run(run_dir="runs/a", resume=True, echo=False)
+    assert row["flag_lr"].to_list() == [0.1], "the flags of this call"
+    sessions = json.loads(Path("runs/a/tfruns.d/run.json").read_text())["sessions"]
+    assert [session.get("flags") for session in sessions] == [{"lr": 0.5}, None]
+
+
 def test_a_running_run_is_not_resumed():
     script("import time\nprint('on', flush=True)\ntime.sleep(60)\n")
     child = subprocess.Popen(

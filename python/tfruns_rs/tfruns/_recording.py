@@ -71,8 +71,9 @@ class Recording:
 
     def _end_session(self) -> None:
         """Moves what the session before left into its entry of `run.json`."""
-        if error := _record.read_json(f"{self._meta}/error.json"):
-            self._of_session({"error": error})
+        left = {name: _record.read_json(f"{self._meta}/{name}.json") for name in ("flags", "error")}
+        if facts := {name: content for name, content in left.items() if content}:
+            self._of_session(facts)
         stale = [*_SESSION_FILES, *(f"properties/{name}" for name in _SESSION_PROPERTIES)]
         for name in stale:
             with suppress(FileNotFoundError):

@@ -94,7 +94,8 @@ def training_run(
         env: Environment variables, over those of this process.
         timeout: Seconds after which it is ended: asked by SIGTERM, killed 10 s later.
         python: The interpreter; None for this one.
-        resume: Go on in an existing `run_dir`.
+        resume: Go on in an existing `run_dir`, with the flags of this call. What the flags were before, and
+            an error, are in the sessions of its `run.json`.
         pass_flags: Hand the flags over as arguments too, for a script that parses its own: "argv" as
             `--name=value` (True as `--name`, False as `--no-name`, None not at all), "hydra" as `name=value`.
         sources: More files to archive, as globs.

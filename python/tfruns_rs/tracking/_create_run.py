@@ -127,7 +127,8 @@ def _begin(directory: str, run: Run, now: float) -> None:
     """The directory's first files. `run.json` is complete before the properties say that the run is one."""
     meta = f"{directory}/{_record.META_DIR}"
     os.makedirs(f"{meta}/properties", exist_ok=True)  # noqa: PTH103
-    fields = {field: run.to_dict()[key] for key, field in KEYS.items()}
+    told = run.to_dict()
+    fields = {field: told[key] for key, field in KEYS.items()}
     fields["sessions"] = [{"start": now}]
     parent = _active.current()
     if parent is not None:
