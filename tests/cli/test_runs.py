@@ -238,3 +238,12 @@ def test_moving_runs_tells_how_many(call, runs):
     assert "Restored 1 run to" in call("restore", "--yes").stderr
     call("clean", "--yes")
     assert "removed 3 runs" in call("purge", "--yes").stderr
+
+
+def test_diff_shows_long_texts_from_where_they_differ(runs):
+    for run, end in zip(runs, ("one", "two"), strict=False):
+        tfr.write_run_metadata("properties", {"note": f"{'the same beginning ' * 9}{end}"}, run)
+    text, code = at_terminal(["diff", runs[0].name, runs[1].name], 80)
+    assert code == 1
+    assert "inning one" in text
+    assert "inning two" in text

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import sys
+from itertools import takewhile
+from typing import TYPE_CHECKING
 
 import click
 
 from tfruns_rs.cli import _params
 
+if TYPE_CHECKING:
+    import polars as pl
+
+_WIDE = 24  # a cell that a table may have to cut
+_LEAD = 8  # characters shown before the first that differs
 _COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -43,8 +50,9 @@ def diff(left: str, right: str, source: bool, as_json: bool, as_csv: bool) -> in
     if frame.is_empty() and not (as_json or as_csv):
         click.echo("No difference.", err=True)
     else:
+        is_shown = _out.is_terminal() and not (as_json or as_csv)
         _out.show_frame(
-            frame,
+            _differing(frame) if is_shown else frame,
             as_json=as_json,
             as_csv=as_csv,
             squeeze=True,
@@ -52,3 +60,22 @@ def diff(left: str, right: str, source: bool, as_json: bool, as_csv: bool) -> in
         )
     sys.stdout.flush()
     return int(not frame.is_empty())
+
+
+def _differing(frame: pl.DataFrame) -> pl.DataFrame:
+    """With long texts from shortly before where they differ on: a table cuts the ends of what is too wide."""
+    import polars as pl
+
+    pairs = [_cut(left, right) for left, right in frame.select("left", "right").iter_rows()]
+    return frame.with_columns(
+        pl.Series("left", [left for left, _ in pairs], pl.String),
+        pl.Series("right", [right for _, right in pairs], pl.String),
+    )
+
+
+def _cut(left: str | None, right: str | None) -> tuple[str | None, str | None]:
+    if left is None or right is None or max(len(left), len(right)) <= _WIDE:
+        return left, right
+    same = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(left, right, strict=False)))
+    start = same - _LEAD
+    return (f"…{left[start:]}", f"…{right[start:]}") if start > 1 else (left, right)

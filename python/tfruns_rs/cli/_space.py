@@ -35,7 +35,7 @@ def du(runs: tuple[str, ...], subset: str | None, largest: int | None, as_json: 
     usage = usage.sort("bytes", descending=True, maintain_order=True)
     total, count = usage["bytes"].sum(), usage.height
     usage = usage.head(largest) if largest else usage
-    front = ["run_dir", "files", "bytes", "artifacts", "logs", "tables", "plots", "metadata"]
+    front = ["run_dir", "bytes", "files", "artifacts", "logs", "tables", "plots", "metadata"]
     usage = usage.select(front)
     if usage.is_empty() and not (as_json or as_csv):
         click.echo("No runs.", err=True)
