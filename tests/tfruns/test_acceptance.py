@@ -1,6 +1,7 @@
 """What the tests of R's tfruns hold it to, line by line."""
 
 import json
+import tarfile
 from pathlib import Path
 
 import polars as pl
@@ -54,6 +55,10 @@ FLAGS = flags(flag_numeric("a", 2e-5), flag_numeric("b", 1e-6))
 @pytest.fixture(autouse=True)
 def workdir(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    write_scripts()
+
+
+def write_scripts():
     Path("train.py").write_text(TRAIN)
     Path("train-error.py").write_text(TRAIN_ERROR)
     Path("write_run_data.py").write_text(WRITE_RUN_DATA)
@@ -69,6 +74,15 @@ def run(file="train.py", **kwargs):
     return training_run(file, view=False, echo=False, **kwargs)
 
 
+def sources_in(run_dir):
+    with tarfile.open(Path(run_dir) / "tfruns.d/source.tar.gz") as archive:
+        return {
+            Path(file.name).name: archive.extractfile(file).read().decode()
+            for file in archive
+            if file.isfile()
+        }
+
+
 # copy
 
 
@@ -81,15 +95,15 @@ def test_01_training_run_returns_a_frame_and_latest_run_a_run():
 def test_02_copy_run_with_rename_copies_artifacts_and_source():
     run("write_run_data.py")
     copy_run(latest_run(), rename="run-copy")
-    assert Path("run-copy/subdir/extra.dat").exists()
-    assert Path("run-copy/tfruns.d/source.tar.gz").exists()
+    assert Path("run-copy/subdir/extra.dat").read_text() == "extra"
+    assert sources_in("run-copy")["write_run_data.py"] == WRITE_RUN_DATA
 
 
 def test_03_copy_run_files_with_rename_copies_artifacts():
     run("write_run_data.py")
     copy_run_files(latest_run(), rename="files-copy")
-    assert Path("files-copy/extra.dat").exists()
-    assert not Path("files-copy/tfruns.d").exists()
+    assert Path("files-copy/extra.dat").read_text() == "extra"
+    assert sorted(path.name for path in Path("files-copy").iterdir()) == ["extra.dat", "subdir"]
 
 
 def test_04_copy_run_copies_the_first_rows_of_ls_runs():
@@ -152,35 +166,43 @@ def test_11_what_follows_args_is_ignored():
 # run data
 
 
-@pytest.fixture
-def written():
-    return Path(run("write_run_data.py")["run_dir"][0])
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("written")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(directory)
+        write_scripts()
+        return directory / run("write_run_data.py")["run_dir"][0]
 
 
 def test_12_flags_are_written(written):
-    assert (written / "tfruns.d/flags.json").is_file()
+    flags = json.loads((written / "tfruns.d/flags.json").read_text())
+    assert flags == {"learning_rate": 0.01, "max_steps": 5000}
 
 
 def test_13_source_is_written(written):
-    assert (written / "tfruns.d/source.tar.gz").is_file()
+    assert sources_in(written)["train.py"] == TRAIN
+    assert sources_in(written)["write_run_data.py"] == WRITE_RUN_DATA
 
 
 def test_14_metrics_are_written(written):
-    assert (written / "tfruns.d/metrics.json").is_file()
+    metrics = json.loads((written / "tfruns.d/metrics.json").read_text())
+    assert list(metrics) == ["acc", "loss", "val_acc", "val_loss"]
+    assert metrics["loss"] == pytest.approx([1 / epoch for epoch in range(1, 31)])
 
 
 def test_15_properties_are_written(written):
     assert (written / "tfruns.d/properties/foo").read_text() == "bar\n"
-    assert (written / "tfruns.d/properties/index").is_file()
+    assert (written / "tfruns.d/properties/index").read_text() == "42\n"
 
 
 def test_16_custom_types_are_written(written):
-    assert (written / "tfruns.d/foo").is_file()
+    assert (written / "tfruns.d/foo").read_text() == "foo"
 
 
 def test_17_created_files_are_copied_into_the_run(written):
-    assert (written / "extra.dat").is_file()
-    assert (written / "subdir/extra.dat").is_file()
+    assert (written / "extra.dat").read_text() == "extra"
+    assert (written / "subdir/extra.dat").read_text() == "extra"
 
 
 def test_18_flags_keep_their_precision():
@@ -192,7 +214,8 @@ def test_18_flags_keep_their_precision():
 
 
 def test_19_the_run_directory_exists_after_training_run():
-    assert Path(run(run_dir="runs/explicit")["run_dir"][0]).is_dir()
+    assert Path(run(run_dir="runs/explicit")["run_dir"][0]).resolve() == Path("runs/explicit").resolve()
+    assert Path("runs/explicit/tfruns.d").is_dir()
 
 
 def test_20_ls_runs_is_a_frame_with_start_and_run_dir():

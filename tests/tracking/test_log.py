@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -212,13 +213,19 @@ def test_36_a_directory_of_em_loads():
     assert run.metrics_frame().height == 5
 
 
+def utc(stamp):
+    return datetime.fromisoformat(stamp).astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+
+
 def test_runs_of_r_load_with_their_metrics():
     runs = Path(__file__).parents[1] / "data" / "tfruns" / "runs"
-    if not runs.is_dir():
-        pytest.skip("the fixtures of R's tfruns are not here")
-    for directory in runs.iterdir():
-        if (directory / "tfruns.d").is_dir():
-            run = tfr.load_run(directory)
-            assert run.name
-            assert run.start_timestamp
-            run.metrics_frame()
+    loaded = [tfr.load_run(path.parent) for path in sorted(runs.glob("*/tfruns.d"))]
+    assert [(run.name, utc(run.start_timestamp), run.metrics_frame().height) for run in loaded] == [
+        ("train", "2024-01-01T10:00", 12),
+        ("train", "2024-01-01T10:05", 12),
+        ("err", "2024-01-01T10:10", 0),
+        ("train", "2024-01-01T10:05", 3),
+        ("train", "2024-01-01T10:10", 4),
+        ("train", "2017-12-08T20:46", 0),
+    ]
+    assert loaded[3].metrics["train"][0]["value"] == {"loss": 2.0}
