@@ -424,6 +424,7 @@ def read_events(
     tag_filter: Callable[[str], bool] | None = None,
     steps: Sequence[tuple[int, int]] | None = None,
     wall_time: tuple[float, float] | None = None,
+    without_plugins: Sequence[str] | None = None,
     limit: int | None = None,
     lazy: bool = False,
     threads: int = 0,

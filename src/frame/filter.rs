@@ -9,6 +9,8 @@ pub struct Filter<'a> {
     pub steps: Option<&'a [(i64, i64)]>,
     /// Range of wall times, ends included; NaN always passes.
     pub wall_time: Option<(f64, f64)>,
+    /// Values of these plugins give no row of a summary frame.
+    pub without_plugins: &'a [String],
     /// The number of events after which reading ends.
     pub limit: Option<u64>,
 }
@@ -19,6 +21,7 @@ impl std::fmt::Debug for Filter<'_> {
             .field("tag", &self.tag.is_some())
             .field("steps", &self.steps)
             .field("wall_time", &self.wall_time)
+            .field("without_plugins", &self.without_plugins)
             .field("limit", &self.limit)
             .finish()
     }

@@ -325,6 +325,13 @@ impl<'q> Rows<'q> {
         if !taken || !self.names[name].wanted || (self.kind == Kind::Scalar && number.is_none()) {
             return Ok(());
         }
+        if !self.filter.without_plugins.is_empty() {
+            self.unresolved |= self.continues && metadata.is_none();
+            let plugin = self.plugin_view(value, metadata.as_deref());
+            if self.filter.without_plugins.iter().any(|name| self.texts.view(name) == plugin) {
+                return Ok(());
+            }
+        }
         let without = self.columns.without;
         self.table.step.push(event.step);
         if !without.tag {

@@ -384,3 +384,23 @@ def test_a_session_start_begins_an_attempt(tmp_path):
     assert frame.select("step", "value").rows() == [(0, 1), (1, 2), (2, 2)]
     columns = tfr.collect_events(tmp_path, type="scalar", columns=["attempt"])
     assert columns["attempt"].to_list() == [0, 0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("n", [None, 1, 4, 5, 100])
+@pytest.mark.parametrize("batch_bytes", [1, 1 << 20])
+def test_a_kind_is_read_a_few_files_at_a_time(tmp_path, monkeypatch, n, batch_bytes):
+    monkeypatch.setattr("tfruns_rs.tfevents._read._FIRST_BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr("tfruns_rs.tfevents._read._BATCH_BYTES", batch_bytes)
+    for run in ("a", "b", "c"):
+        with tfr.with_logdir(tmp_path / run):
+            for step in range(2):
+                tfr.log_event(
+                    x=1.0, t="text", h=tfr.summary_histogram([1.0, step]), i=np.zeros(3).sum(), step=step
+                )
+    histograms = tfr.collect_events(tmp_path, n, type="histogram", columns=["file"])
+    expected = [(run, "h", step) for run in ("a", "b", "c") for step in range(2)][:n]
+    assert histograms.select("run", "tag", "step").rows() == expected
+    assert histograms.columns[-1] == "file"
+    assert tfr.collect_events(tmp_path, n, type="text").height == len(expected)
+    assert tfr.collect_events(tmp_path, n, type="image").is_empty()
+    assert tfr.collect_events(tmp_path, n, type="tensor").is_empty()

@@ -1,3 +1,4 @@
+import gzip
 import signal
 import struct
 import subprocess
@@ -286,3 +287,33 @@ def test_lazily_a_cut_blob_is_not_there_yet(tmp_path):
     path.write_bytes(b"".join(parts[:-2]) + parts[-2][:70_000])
     frame = tfr.collect_events(path, type="scalar", checksums="lazy", on_corrupt="raise")
     assert frame["step"].to_list() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("cut", [0, 30])
+def test_copies_of_packed_files_hold_their_whole_records(tmp_path, cut):
+    content = bytearray(b"".join(RECORDS))
+    content[STARTS[3] + 20] ^= 1
+    packed = gzip.compress(bytes(content))
+    path = tmp_path / "logs" / (FILE_NAME + ".gz")
+    path.parent.mkdir()
+    path.write_bytes(packed[: len(packed) - cut])
+    whole = steps(path, on_corrupt="skip")
+    report = tfr.repair_events(tmp_path / "logs", tmp_path / "copies")
+    assert report.row(0)[1:3] == (STARTS[3], STARTS[4] - STARTS[3])
+    assert len(whole) == len(WHOLE) - 1 or cut
+    assert steps(tmp_path / "copies", on_corrupt="raise") == whole
+    assert (tmp_path / "copies" / path.name).read_bytes()[:2] == b"\x1f\x8b"
+
+
+def test_a_scan_tells_damage_in_one_warning(tmp_path, monkeypatch):
+    monkeypatch.setattr("tfruns_rs.tfevents._scan._FIRST_BATCH_BYTES", 1)
+    monkeypatch.setattr("tfruns_rs.tfevents._scan._BATCH_BYTES", 1)
+    content = bytearray(b"".join(RECORDS))
+    content[STARTS[3] + 20] ^= 1
+    for number in range(3):
+        write_bytes(tmp_path / str(number), content)
+    with pytest.warns(CorruptRecordWarning, match="and 2 more") as told:
+        assert tfr.scan_events(tmp_path).collect().height == 3 * (len(WHOLE) - 1)
+    assert len(told) == 1
+    with pytest.raises(Exception, match="bytes lost at offset"):
+        tfr.scan_events(tmp_path, on_corrupt="raise").collect()

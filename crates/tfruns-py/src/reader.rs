@@ -173,7 +173,7 @@ fn columns_of(names: &[String], without: &[String]) -> Columns {
 
 /// Reads event files into a frame. `tag_filter` is called once for each tag name.
 #[pyfunction]
-#[pyo3(signature = (files, kind, columns, *, without = None, tag_filter = None, steps = None, wall_time = None, limit = None, lazy = false, threads = 0))]
+#[pyo3(signature = (files, kind, columns, *, without = None, tag_filter = None, steps = None, wall_time = None, without_plugins = None, limit = None, lazy = false, threads = 0))]
 #[allow(clippy::too_many_arguments)] // keyword-only in Python
 pub fn read_events(
     py: Python<'_>,
@@ -184,6 +184,7 @@ pub fn read_events(
     tag_filter: Option<Py<PyAny>>,
     steps: Option<Vec<(i64, i64)>>,
     wall_time: Option<(f64, f64)>,
+    without_plugins: Option<Vec<String>>,
     limit: Option<u64>,
     lazy: bool,
     threads: usize,
@@ -205,8 +206,13 @@ pub fn read_events(
             wanted.map_err(keep).unwrap_or(false)
         };
         let interrupted = || Python::attach(|py| py.check_signals().map_err(keep).is_err());
-        let filter =
-            Filter { tag: tag_filter.is_some().then_some(&tag), steps: steps.as_deref(), wall_time, limit };
+        let filter = Filter {
+            tag: tag_filter.is_some().then_some(&tag),
+            steps: steps.as_deref(),
+            wall_time,
+            without_plugins: without_plugins.as_deref().unwrap_or_default(),
+            limit,
+        };
         logdir::read(&files.files, &Query { kind, columns, filter, lazy, threads, interrupted: &interrupted })
     });
     if let Some(raised) = raised.into_inner().unwrap_or_else(PoisonError::into_inner) {

@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from tfruns_rs import _core
-from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame
+from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame, other_plugins
 from tfruns_rs.tfevents._question import Question, flush_own_writers, resolve_logdirs, tell_losses
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ class EventsLogdir:
             [*wanted, "file", "offset"] if kind else wanted,
             tag_filter=question.tag_filter,
             steps=question.steps,
+            without_plugins=other_plugins(kind) if kind else None,
             limit=None if kind else question.n,
             lazy=question.is_lazy,
         )
@@ -155,7 +156,7 @@ class EventsLogdir:
         for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):
             if end is not None:
                 positions[path] = _Position(identity, end)
-        tell_losses(report, question.on_corrupt)
+        tell_losses(report.losses, question.on_corrupt)
         frame = pl.DataFrame(stream)
         if kind is None:
             return frame

@@ -29,6 +29,12 @@ _PLUGINS: dict[str, tuple[str, str]] = {
 _PNG_HEADER_LEN = 24
 
 
+def other_plugins(kind: ValueKind) -> list[str]:
+    """The plugins whose values are never of a kind, so that the reader need not build their rows."""
+    own, _ = _PLUGINS.get(kind, ("", ""))
+    return [name for name in ("scalars", *(name for name, _ in _PLUGINS.values())) if name != own]
+
+
 def events_of_kind(
     frame: pl.DataFrame, kind: ValueKind, n: int | None
 ) -> tuple[pl.DataFrame, tuple[str, int] | None]:

@@ -30,6 +30,7 @@ KINDS: tuple[Kind, ...] = ("any", "summary", "scalar")
 ValueKind: TypeAlias = Literal["histogram", "text", "image", "audio", "tensor", "hparams"]
 VALUE_KINDS: tuple[ValueKind, ...] = ("histogram", "text", "image", "audio", "tensor", "hparams")
 OnCorrupt: TypeAlias = Literal["warn", "raise", "skip"]
+Loss: TypeAlias = tuple[str, int, int, str, int, "int | None"]
 Checksums: TypeAlias = Literal["all", "lazy"]
 
 EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
@@ -154,11 +155,11 @@ def _step_ranges(step: Steps) -> list[tuple[int, int]]:
     return [(step, step)]
 
 
-def tell_losses(report: _core.ReadReport, on_corrupt: OnCorrupt) -> None:
-    """Warns of what was lost, or raises."""
-    if not report.losses or on_corrupt == "skip":
+def tell_losses(losses: Sequence[Loss], on_corrupt: OnCorrupt) -> None:
+    """Warns of what was lost, once, or raises."""
+    if not losses or on_corrupt == "skip":
         return
-    path, offset, lost, reason, recovered, errno = report.losses[0]
+    path, offset, lost, reason, recovered, errno = losses[0]
     if on_corrupt == "raise" and errno is not None:
         raise OSError(errno, os.strerror(errno), path)
     message = f"{path}: {lost} bytes lost at offset {offset} ({reason}), {recovered} records read behind them"
@@ -166,7 +167,7 @@ def tell_losses(report: _core.ReadReport, on_corrupt: OnCorrupt) -> None:
         error = CorruptRecordError(message)
         error.path, error.offset = path, offset
         raise error
-    more = len(report.losses) - 1
+    more = len(losses) - 1
     if more:
         message += f"; and {more} more, see verify_events()"
     warnings.warn(message, CorruptRecordWarning, stacklevel=3)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._follow import EventsLogdir
-from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame
+from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame, other_plugins
 from tfruns_rs.tfevents._question import (
     Question,
     check_choice,
@@ -16,11 +16,24 @@ from tfruns_rs.tfevents._question import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     import polars as pl
 
-    from tfruns_rs.tfevents._question import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps, ValueKind
+    from tfruns_rs.tfevents._question import (
+        Checksums,
+        Kind,
+        Logdirs,
+        Loss,
+        Names,
+        OnCorrupt,
+        Steps,
+        ValueKind,
+    )
+
+# Bytes of event files read at a time where blobs are asked for; fewer where a few events are.
+_FIRST_BATCH_BYTES = 32 << 20
+_BATCH_BYTES = 256 << 20
 
 Restarts: TypeAlias = Literal["keep", "last"]
 
@@ -106,6 +119,10 @@ def collect_events(
     files = _core.list_event_files(logdirs, "source" in wanted)
     if (takes := question.run_filter) is not None:
         files = files.select([number for number, name in enumerate(files.runs) if takes(name)])
+    if question.kind is not None and restarts == "keep":
+        frame, losses = _of_kind(files, question, question.kind, wanted)
+        tell_losses(losses, on_corrupt)
+        return _with_categories(frame) if categorical else frame
     runs = set(files.runs)
     kind = question.kind
     stream, report = _core.read_events(
@@ -115,10 +132,11 @@ def collect_events(
         without=["run"] if len(runs) == 1 else None,
         tag_filter=question.tag_filter,
         steps=question.steps,
+        without_plugins=other_plugins(kind) if kind else None,
         limit=n if kind is None else None,
         lazy=question.is_lazy,
     )
-    tell_losses(report, on_corrupt)
+    tell_losses(report.losses, on_corrupt)
     frame = pl.DataFrame(stream)
     if len(runs) == 1:
         # Polars keeps a constant once; as a column of views it would take sixteen bytes a row.
@@ -129,6 +147,50 @@ def collect_events(
     if kind is not None:
         frame = kind_frame(events_of_kind(frame, kind, n)[0], kind, wanted)
     return _with_categories(frame) if categorical else frame
+
+
+def _of_kind(
+    files: _core.EventFiles, question: Question, kind: ValueKind, wanted: list[str]
+) -> tuple[pl.DataFrame, list[Loss]]:
+    """Values of one kind, out of so many files at a time that other blobs fill no memory."""
+    import polars as pl
+
+    left = question.n
+    losses: list[Loss] = []
+    frames: list[pl.DataFrame] = []
+    for numbers in _batches(files, _BATCH_BYTES if left is None else _FIRST_BATCH_BYTES):
+        stream, report = _core.read_events(
+            files.select(numbers),
+            "summary",
+            [*wanted, *(name for name in ("file", "offset") if name not in wanted)],
+            tag_filter=question.tag_filter,
+            steps=question.steps,
+            without_plugins=other_plugins(kind),
+            lazy=question.is_lazy,
+        )
+        losses += report.losses
+        if losses and question.on_corrupt == "raise":
+            break
+        rows, rest = events_of_kind(pl.DataFrame(stream), kind, left)
+        frames.append(kind_frame(rows, kind, wanted))
+        if left is not None:
+            left -= rows.select(pl.struct("file", "offset").n_unique()).item()
+            if rest is not None or left == 0:
+                break
+    return pl.concat(frames) if frames else pl.DataFrame(), losses
+
+
+def _batches(files: _core.EventFiles, batch_bytes: int) -> Iterator[list[int]]:
+    """The files' numbers, some hundred megabytes at a time; a run's files stay together, as what they say does."""
+    batch: list[int] = []
+    room, run, runs = batch_bytes, None, files.runs
+    for number, size in enumerate(files.sizes):
+        if room <= 0 and runs[number] != run:
+            yield batch
+            batch, room = [], batch_bytes
+        batch.append(number)
+        room, run = room - size, runs[number]
+    yield batch
 
 
 def _with_categories(frame: pl.DataFrame) -> pl.DataFrame:

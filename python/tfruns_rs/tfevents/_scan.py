@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents import _pushdown
-from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame
+from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame, other_plugins
 from tfruns_rs.tfevents._question import Question, resolve_logdirs, tell_losses
 
 if TYPE_CHECKING:
@@ -14,7 +14,16 @@ if TYPE_CHECKING:
 
     import polars as pl
 
-    from tfruns_rs.tfevents._question import Checksums, Kind, Logdirs, Names, OnCorrupt, Steps, ValueKind
+    from tfruns_rs.tfevents._question import (
+        Checksums,
+        Kind,
+        Logdirs,
+        Loss,
+        Names,
+        OnCorrupt,
+        Steps,
+        ValueKind,
+    )
 
 # Bytes of event files read for a batch: little at first, for queries that want a few rows, but not where most
 # bytes are passed over.
@@ -102,7 +111,20 @@ class _Scan:
         n_rows: int | None,
         batch_size: int | None,  # noqa: ARG002 - batches follow the files
     ) -> Iterator[pl.DataFrame]:
-        """Polars' side of the interface: what is asked for, in frames."""
+        """Polars' side of the interface: what is asked for, in frames. Damage is told once, at the end."""
+        losses: list[Loss] = []
+        try:
+            yield from self._batches(with_columns, predicate, n_rows, losses)
+        finally:
+            tell_losses(losses, self._question.on_corrupt)
+
+    def _batches(
+        self,
+        with_columns: list[str] | None,
+        predicate: pl.Expr | None,
+        n_rows: int | None,
+        losses: list[Loss],
+    ) -> Iterator[pl.DataFrame]:
         needed = set(self.schema) if with_columns is None else {*with_columns}
         bounds = self._bounds
         if predicate is not None:
@@ -118,7 +140,7 @@ class _Scan:
         for part in self._parts(bounds):
             if left is not None and left <= 0:
                 return
-            frame, end = self._read(part, extra, without, bounds, limit)
+            frame, end = self._read(part, extra, without, bounds, limit, losses)
             if self._kind:
                 frame, _ = events_of_kind(frame, self._kind, None)
                 if not needed.issubset(frame.columns):
@@ -137,7 +159,13 @@ class _Scan:
             yield frame
 
     def _read(
-        self, part: _Part, extra: list[str], without: list[str], bounds: _pushdown.Bounds, limit: int | None
+        self,
+        part: _Part,
+        extra: list[str],
+        without: list[str],
+        bounds: _pushdown.Bounds,
+        limit: int | None,
+        losses: list[Loss],
     ) -> tuple[pl.DataFrame, int]:
         import polars as pl
 
@@ -149,12 +177,15 @@ class _Scan:
             tag_filter=bounds.tag,
             steps=bounds.steps,
             wall_time=bounds.wall_time,
+            without_plugins=other_plugins(self._kind) if self._kind else None,
             limit=limit,
             lazy=self._question.is_lazy,
         )
         counters["files_opened"] += report.files_opened
         counters["records"] += report.records
-        tell_losses(report, self._question.on_corrupt)
+        if self._question.on_corrupt == "raise":
+            tell_losses(report.losses, "raise")
+        losses += report.losses
         frame = pl.DataFrame(stream)
         counters["rows"] += frame.height
         return frame, report.ends[-1] or 0

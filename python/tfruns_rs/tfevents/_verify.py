@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from gzip import GzipFile
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
 from tfruns_rs import _core
 from tfruns_rs.tfevents._question import resolve_logdirs
@@ -11,6 +12,7 @@ from tfruns_rs.tfevents._question import resolve_logdirs
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
+    from io import BufferedReader, BufferedWriter
 
     import polars as pl
 
@@ -77,23 +79,30 @@ def repair_events(src: Logdirs, dst: str | os.PathLike[str]) -> pl.DataFrame:
             target = Path(dst) / Path(path).relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             with open(path, "rb") as source, target.open("xb") as copy:  # noqa: PTH123 - a path as it was listed
-                _copy_whole(source, copy, lost, report.ends[0] or 0)
+                if path.endswith(".gz"):  # offsets are those of what is packed
+                    with GzipFile(fileobj=source) as unpacked, GzipFile(fileobj=copy, mode="wb") as packed:
+                        _copy_whole(unpacked, packed, lost, report.ends[0] or 0)
+                else:
+                    _copy_whole(source, copy, lost, report.ends[0] or 0)
             losses += lost
     return _frame(losses)
 
 
 def _read(files: _core.EventFiles) -> _core.ReadReport:
-    return _core.read_events(files, "any", (), without=("run", "wall_time", "summary"))[1]
+    # Every record is verified and walked whatever is asked for; of scalars the least is kept.
+    return _core.read_events(files, "scalar", (), without=("run", "tag", "wall_time", "value"))[1]
 
 
-def _copy_whole(source: IO[bytes], copy: IO[bytes], losses: list[Loss], end: int) -> None:
+def _copy_whole(
+    source: BufferedReader | GzipFile, copy: BufferedWriter | GzipFile, losses: list[Loss], end: int
+) -> None:
     """Copies what lies between the losses."""
     start = 0
     for offset, lost in [*((loss[1], loss[2]) for loss in losses), (end, 0)]:
         source.seek(start)
         left = offset - start
         while left > 0:
-            data = source.read(min(left, _COPY_BYTES))
+            data = source.read1(min(left, _COPY_BYTES))
             if not data:
                 break
             copy.write(data)

@@ -146,7 +146,7 @@ def read_metrics(run_dir: str) -> pl.DataFrame:
         return _of_columns(run_dir)
     files = _core.list_event_files([f"{run_dir}/logs"], False)
     stream, report = _core.read_events(files, "scalar", ["call"])
-    tell_losses(report, "warn")
+    tell_losses(report.losses, "warn")
     frame = pl.DataFrame(stream)
     if frame.is_empty():
         return _of_columns(run_dir)
