@@ -140,7 +140,8 @@ class _Scan:
         for part in self._parts(bounds):
             if left is not None and left <= 0:
                 return
-            frame, end = self._read(part, extra, without, bounds, limit, losses)
+            frame, report = self._read(part, extra, without, bounds, limit)
+            losses += report.losses
             if self._kind:
                 frame, _ = events_of_kind(frame, self._kind, None)
                 if not needed.issubset(frame.columns):
@@ -155,7 +156,7 @@ class _Scan:
             if left is not None:
                 frame = frame.head(left)
                 left -= frame.height
-            part.end = end
+            part.end = report.ends[-1] or 0
             yield frame
 
     def _read(
@@ -165,8 +166,7 @@ class _Scan:
         without: list[str],
         bounds: _pushdown.Bounds,
         limit: int | None,
-        losses: list[Loss],
-    ) -> tuple[pl.DataFrame, int]:
+    ) -> tuple[pl.DataFrame, _core.ReadReport]:
         import polars as pl
 
         stream, report = _core.read_events(
@@ -185,10 +185,9 @@ class _Scan:
         counters["records"] += report.records
         if self._question.on_corrupt == "raise":
             tell_losses(report.losses, "raise")
-        losses += report.losses
         frame = pl.DataFrame(stream)
         counters["rows"] += frame.height
-        return frame, report.ends[-1] or 0
+        return frame, report
 
     def _parts(self, bounds: _pushdown.Bounds) -> Iterator[_Part]:
         """The files that can match, a batch's worth at a time; a large file in parts."""
