@@ -181,7 +181,7 @@ def _of_kind(
 
 
 def _batches(files: _core.EventFiles, batch_bytes: int) -> Iterator[list[int]]:
-    """The files' numbers, some megabytes at a time; a run's files stay together, since they share metadata."""
+    """The files' numbers, some megabytes at a time; those of a run together, which share metadata."""
     batch: list[int] = []
     room, run, runs = batch_bytes, None, files.runs
     for number, size in enumerate(files.sizes):
