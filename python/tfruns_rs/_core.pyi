@@ -9,6 +9,7 @@ from typing_extensions import Buffer, CapsuleType
 
 __all__ = [
     "ArrowStream",
+    "BatchLog",
     "EventFiles",
     "EventListing",
     "EventWriter",
@@ -18,6 +19,7 @@ __all__ = [
     "__version__",
     "after_fork_in_child",
     "after_fork_in_parent",
+    "batch_log_end",
     "before_fork",
     "close_parquet",
     "copy_files",
@@ -71,6 +73,24 @@ class ArrowStream:
     def __arrow_c_stream__(self, requested_schema: object = None) -> CapsuleType: ...
 
 @final
+class BatchLog:
+    def __new__(
+        cls,
+        path: str | os.PathLike[str],
+        number: int,
+        like: object,
+        spare: str | os.PathLike[str] | None = None,
+        after: BatchLog | None = None,
+    ) -> Self: ...
+    @property
+    def size(self) -> int: ...
+    def append(self, frame: object) -> None: ...
+    def append_columns(
+        self, columns: dict[str, Any], key: str | None = None, limit: int | None = None
+    ) -> int | None: ...
+    def close(self) -> ArrowStream: ...
+
+@final
 class EventFiles:
     def __len__(self) -> int: ...
     @property
@@ -105,6 +125,7 @@ class ReadReport:
     @property
     def ends(self) -> list[int | None]: ...
 
+def batch_log_end(data: bytes, number: int) -> int: ...
 def close_parquet(
     path: str | os.PathLike[str], ends: Sequence[int], entries: Sequence[tuple[str, str]]
 ) -> int: ...

@@ -2,7 +2,7 @@
 
 use std::ffi::CStr;
 
-use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
+use arrow_array::ffi_stream::{ArrayStreamReader, FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{RecordBatch, RecordBatchIterator};
 use arrow_schema::SchemaRef;
 use pyo3::exceptions::PyValueError;
@@ -25,14 +25,22 @@ impl ArrowStream {
     }
 }
 
-/// Takes the stream out of the capsule of an object's `__arrow_c_stream__`.
+/// Takes the stream of a frame out of the capsule of its `__arrow_c_stream__`.
 pub fn take_stream(capsule: &Bound<'_, PyCapsule>) -> PyResult<RecordBatchStreamReader> {
+    RecordBatchStreamReader::try_new(take(capsule)?).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+/// Takes the stream of a column out of the capsule of its `__arrow_c_stream__`.
+pub fn take_column(capsule: &Bound<'_, PyCapsule>) -> PyResult<ArrayStreamReader> {
+    ArrayStreamReader::try_new(take(capsule)?).map_err(|error| PyValueError::new_err(error.to_string()))
+}
+
+fn take(capsule: &Bound<'_, PyCapsule>) -> PyResult<FFI_ArrowArrayStream> {
     let stream = capsule.pointer_checked(Some(STREAM_NAME))?.cast::<FFI_ArrowArrayStream>();
     #[allow(unsafe_code)] // Arrow's C interface hands over structures behind pointers
     // SAFETY: a capsule of this name holds a valid stream (the protocol's promise), and the GIL keeps others from it;
-    // `from_raw` leaves a released stream behind, so nobody takes it twice.
-    let reader = unsafe { RecordBatchStreamReader::from_raw(stream.as_ptr()) };
-    reader.map_err(|error| PyValueError::new_err(error.to_string()))
+    // a released stream is left behind, so nobody takes it twice.
+    Ok(unsafe { stream.as_ptr().replace(FFI_ArrowArrayStream::empty()) })
 }
 
 #[pymethods]

@@ -7,6 +7,7 @@
 mod arrow;
 mod errors;
 mod metrics_table;
+mod numpy;
 mod reader;
 mod rows;
 mod runs;
@@ -23,7 +24,7 @@ mod _core {
     #[pymodule_export]
     use crate::arrow::ArrowStream;
     #[pymodule_export]
-    use crate::metrics_table::close_parquet;
+    use crate::metrics_table::{BatchLog, batch_log_end, close_parquet};
     #[pymodule_export]
     use crate::reader::{EventFiles, EventListing, ReadReport, list_event_files, read_events};
     #[pymodule_export]

@@ -112,3 +112,13 @@ def test_a_bar_is_shown_when_asked(run, capsys):
     assert "metrics of val" in capsys.readouterr().err
     tfr.collect_metrics([1.0], lambda batch: {"loss": batch}, run=run, split="val")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [({"loss": [1.0]}, "1 rows for 3 examples"), ({"loss": 1.0}, "'loss'"), (None, "what fn gave")],
+)
+def test_what_does_not_fit_the_examples_is_an_error_that_says_so(run, given, message):
+    with pytest.raises(BatchError, match=message):
+        tfr.collect_metrics([1, 2, 3], lambda _batch: given, run=run)
+    assert not list((run / "metrics_tables").glob("*"))

@@ -236,3 +236,13 @@ def test_what_is_no_table_is_an_error(run, images):
         tfr.MetricsTable(run / "absent")
     with pytest.raises(MetricsTableError):
         tfr.MetricsTable(images)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("a.json", b'[{"x": 1}]'), ("a.parquet", b"no Parquet"), ("a.csv", b" \n"), ("a.bin", b"\x89PNG\0\0")],
+)
+def test_a_foreign_table_that_is_none_is_an_error_that_names_it(run, name, content):
+    (run.parent / name).write_bytes(content)
+    with pytest.raises(MetricsTableError, match=name):
+        tfr.MetricsTableWriter(run, run.parent / name)

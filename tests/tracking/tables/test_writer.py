@@ -389,3 +389,50 @@ def test_a_table_of_many_parts_is_one_file_that_others_read(run, monkeypatch):
     assert file.metadata.num_row_groups == len(frames)
     assert file.read()["s"].to_pylist() == expected["s"].to_list()
     assert [file.metadata.row_group(i).column(0).statistics.max for i in range(3)] == [2, 5, 8]
+
+
+def test_keys_that_only_later_examples_have_are_kept(run):
+    writer = MetricsTableWriter(run)
+    boxes = [[{"x": 1}], None, [], [{"x": 2, "label": "cat"}]]
+    writer.add_batch({"one": [{"a": 1}, None, {"a": 2, "b": "q"}, {"c": 0.5}], "boxes": boxes})
+    rows = writer.finalize().read()
+    assert rows["one"].to_list() == [
+        {"a": 1, "b": None, "c": None},
+        None,
+        {"a": 2, "b": "q", "c": None},
+        {"a": None, "b": None, "c": 0.5},
+    ]
+    assert rows["boxes"].to_list() == [[{"x": 1, "label": None}], None, [], [{"x": 2, "label": "cat"}]]
+
+
+def test_masked_values_are_null(run):
+    writer = MetricsTableWriter(run)
+    for _ in range(2):
+        writer.add_batch(
+            {
+                "a": np.ma.masked_array(np.arange(2, dtype=np.int16), [True, False]),
+                "b": np.ma.masked_array(np.ones((2, 2)), [[True, False], [False, False]]),
+            }
+        )
+    rows = writer.finalize().read()
+    assert rows.schema == {"a": pl.Int16, "b": pl.Array(pl.Float64, 2)}
+    assert rows["a"].to_list() == [None, 1] * 2
+    assert rows["b"].to_list() == [[None, 1], [1, 1]] * 2
+
+
+def test_a_set_is_refused(run):
+    with pytest.raises(BatchError, match="no order"):
+        MetricsTableWriter(run).add_batch({"a": {1, 2}})
+
+
+def test_columns_of_nothing(run):
+    writer = MetricsTableWriter(run)
+    for _ in range(2):
+        writer.add_batch({"none": [None] * 2, "empty": [[], []], "a": [1, 2]})
+    writer.add_batch({"none": [None] * 2, "empty": [[], []], "a": np.ones(2, int)})
+    rows = writer.finalize().read()
+    assert rows.height == 6
+    assert rows["empty"].to_list() == [[]] * 6
+    assert rows["a"].to_list() == [1, 2, 1, 2, 1, 1]
+    with pytest.raises(BatchError, match="without elements"):
+        MetricsTableWriter(run).add_batch({"a": np.zeros((2, 0))})

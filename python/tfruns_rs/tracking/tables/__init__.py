@@ -1,10 +1,10 @@
 """Per-example metrics of a run, as tables, in the order the data flows.
 
-`_batch` makes frames of what users hand over, `_spill` keeps them safe, `_draft` makes a table of them, all
-under `_writer`; `_infos` lets a run refer to tables. `_table` reads one back, `_foreign` opens the table it
-speaks about. `_joined` makes one frame of a run's tables, `_compare` holds two runs side by side, `_collect`
-measures a whole dataset, `_describe` is what reports show. `_schema` says what columns mean, `_direction`
-which way a metric is better.
+`_batch` makes frames of what users hand over, `_draft` keeps them safe and makes a table of them, in
+`_parts`, all under `_writer`; `_infos` lets a run refer to tables. `_table` reads one back, `_foreign`
+opens the table it speaks about. `_joined` makes one frame of a run's tables, `_compare` holds two runs side
+by side, `_collect` measures a whole dataset, `_describe` is what reports show. `_schema` says what columns
+mean, `_direction` which way a metric is better.
 """
 
 from tfruns_rs.tracking.tables._collect import collect_metrics as collect_metrics

@@ -27,6 +27,7 @@ class Batches:
             nulls so far has the type Null.
         count: How many batches were taken.
         largest_example_id: The largest so far; None if there was none.
+        plain: Whether a batch needs no other check than for its types and example ids.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Batches:
         self._keyed = keyed
         self._foreign_rows = foreign_rows
         self._strict = strict
+        self.plain = not any(schema.enforce_min or schema.enforce_max for schema in schemas.values())
 
     def check(self, batch: Any) -> tuple[pl.DataFrame, dict[str, pl.DataType]]:
         """The batch as a frame with the table's columns, and the types of the columns from then on.
@@ -70,10 +72,13 @@ class Batches:
         """Remembers a frame that `check` gave and that is stored now."""
         if types is not self.types:
             self.types, self._names, self._dtypes = types, list(types), list(types.values())
+        self.count_in(cast("int", frame[EXAMPLE_ID].max()) if self._keyed and frame.height else -1)
+
+    def count_in(self, largest_example_id: int) -> None:
+        """Remembers a batch whose columns are those of the earlier ones; -1 for one without example ids."""
         self.count += 1
-        if self._keyed and frame.height:
-            largest = cast("int", frame[EXAMPLE_ID].max())
-            self.largest_example_id = max(largest, self.largest_example_id or 0)
+        if largest_example_id >= 0:
+            self.largest_example_id = max(largest_example_id, self.largest_example_id or 0)
 
     def _agreed(self, frame: pl.DataFrame) -> dict[str, pl.DataType]:
         found = frame.schema
@@ -174,6 +179,8 @@ def _series(name: Any, values: Any) -> pl.Series:
         values = _on_host(values)
         if isinstance(values, np.ndarray):
             return _from_numpy(name, cast("np.ndarray[Any, Any]", values))
+        if isinstance(values, (set, frozenset)):
+            raise error_in(name, "a set has no order that its rows could stand in")
         if isinstance(values, (str, bytes, Mapping, Iterator)) or not isinstance(values, Iterable):
             raise error_in(
                 name, f"a column is a list or an array, not {type(cast('object', values)).__name__}"
@@ -192,6 +199,8 @@ def _on_host(values: Any) -> Any:
         if "bfloat16" in str(values.dtype):
             values = values.float()
         return values.numpy()
+    if isinstance(values, np.ndarray):  # masks are kept
+        return cast("np.ndarray[Any, Any]", values)
     return np.asarray(values) if hasattr(values, "__array__") else values
 
 
@@ -200,6 +209,9 @@ def _from_numpy(name: str, values: np.ndarray[Any, Any]) -> pl.Series:
         raise error_in(name, "a column is a list or an array, not a single value")
     if values.dtype.kind == "O":
         return _from_items(name, values.tolist())
+    if isinstance(values, np.ma.MaskedArray):
+        dtype = _from_numpy(name, cast("np.ndarray[Any, Any]", values.data[:0])).dtype
+        return pl.Series(name, cast("np.ndarray[Any, Any]", values).tolist(), dtype)
     if values.dtype.kind == "c":
         raise error_in(name, "complex numbers can't be written; give their parts as two columns")
     if values.dtype == np.float16:
@@ -215,6 +227,9 @@ def _from_items(name: str, items: list[Any]) -> pl.Series:
         if len({(array.shape, array.dtype) for array in arrays}) == 1:
             return _from_numpy(name, np.stack(arrays))
         items = [array.tolist() for array in arrays]
+    if _holds_mappings(items):
+        # All are looked at, so that no key is lost that the first ones lack.
+        return pl.from_dicts([{name: item} for item in items], infer_schema_length=None)[name]
     try:
         return pl.Series(name, items)
     except TypeError:
@@ -223,6 +238,17 @@ def _from_items(name: str, items: list[Any]) -> pl.Series:
         ):
             return pl.Series(name, items, pl.Float64)
         raise
+
+
+def _holds_mappings(items: Iterable[Any]) -> bool:
+    """Whether the first item that is one is a mapping, or a list of mappings."""
+    for item in items:
+        if isinstance(item, (list, tuple)):
+            if item:
+                return _holds_mappings(cast("list[Any]", item))
+        elif item is not None:
+            return isinstance(item, Mapping)
+    return False
 
 
 def storable(name: str, dtype: pl.DataType) -> pl.DataType:
@@ -238,6 +264,8 @@ def storable(name: str, dtype: pl.DataType) -> pl.DataType:
     if isinstance(dtype, pl.List):
         return pl.List(storable(name, _inner(dtype)))
     if isinstance(dtype, pl.Array):
+        if not dtype.size:
+            raise error_in(name, "arrays without elements can't be written")
         return pl.Array(storable(name, _inner(dtype)), dtype.size)
     if isinstance(dtype, pl.Struct):
         return pl.Struct({one.name: storable(name, _instance(one.dtype)) for one in dtype.fields})

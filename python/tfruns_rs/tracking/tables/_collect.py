@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
+from tfruns_rs.errors import BatchError
 from tfruns_rs.tfruns import _record
 from tfruns_rs.tracking._url import Url
 from tfruns_rs.tracking.tables._batch import EXAMPLE_ID, INPUT_TABLE_ID, as_frame
@@ -70,7 +71,7 @@ def collect_metrics(
         url = Url(cast("str", dataset))
         foreign_table_url = foreign_table_url or url
         dataset = ForeignTable(url.to_absolute()).scan()
-    batches, total = _batches(dataset, batch_size)
+    batches, total, is_sized = _batches(dataset, batch_size)
     writer = MetricsTableWriter(
         directory,
         foreign_table_url,
@@ -81,7 +82,12 @@ def collect_metrics(
     row = 0
     with writer:
         for batch in _shown(batches, total, split, progress=progress):
-            frame = as_frame(fn(batch) if predictor is None else fn(batch, predictor(batch)))
+            frame = _measured(fn(batch) if predictor is None else fn(batch, predictor(batch)), row)
+            if is_sized and EXAMPLE_ID not in frame.columns and frame.height != len(batch):
+                raise BatchError(
+                    f"fn gave {frame.height} rows for {len(batch)} examples from {row} on; "
+                    f"a column {EXAMPLE_ID!r} would tell which they are about"
+                )
             ids = (
                 []
                 if EXAMPLE_ID in frame.columns
@@ -94,8 +100,17 @@ def collect_metrics(
     return writer.table
 
 
-def _batches(dataset: Any, size: int | None) -> tuple[Iterator[Any], int | None]:
-    """The batches of a dataset, and how many there are if that is known."""
+def _measured(given: Any, row: int) -> pl.DataFrame:
+    try:
+        return as_frame(given)
+    except BatchError as error:
+        column = f", column {error.column!r}" if error.column is not None else ""
+        error.args = (f"what fn gave for the examples from {row} on{column}: {error}",)
+        raise
+
+
+def _batches(dataset: Any, size: int | None) -> tuple[Iterator[Any], int | None, bool]:
+    """The batches of a dataset, how many there are if known, and whether len() of one counts examples."""
     if size is not None and size < 1:
         raise ValueError(f"batch_size must be 1 or more, not {size}")
     step = size or _BATCH
@@ -108,9 +123,9 @@ def _batches(dataset: Any, size: int | None) -> tuple[Iterator[Any], int | None]
         length = len(examples)
         starts = range(0, length, step)
         if isinstance(dataset, (pl.DataFrame, pl.Series, Sequence)) or hasattr(examples, "__array__"):
-            return (examples[start : start + step] for start in starts), len(starts)
+            return (examples[start : start + step] for start in starts), len(starts), True
         rows = (range(start, min(start + step, length)) for start in starts)
-        return ([examples[row] for row in some] for some in rows), len(starts)
+        return ([examples[row] for row in some] for some in rows), len(starts), True
     if not isinstance(dataset, Iterable):
         raise TypeError(
             f"a dataset has len() and [i], or yields batches; {type(dataset).__name__} does neither"
@@ -121,7 +136,7 @@ def _batches(dataset: Any, size: int | None) -> tuple[Iterator[Any], int | None]
         count = len(cast("Any", dataset))
     except TypeError:
         count = None
-    return iter(cast("Iterable[Any]", dataset)), count
+    return iter(cast("Iterable[Any]", dataset)), count, False
 
 
 def _shown(batches: Iterator[Any], total: int | None, split: str, *, progress: bool | None) -> Iterator[Any]:

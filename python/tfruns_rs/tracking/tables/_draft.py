@@ -4,6 +4,7 @@
         draft.json                       what the table will be: foreign table, schemas, stream name
         parts.parquet  parts.ndjson      rows that fill parts, as Parquet, and where each part ends
         000001.arrows                    rows since then, as they came
+        000000.spare                     a file for such rows to come; what it holds is a part already
     metrics_tables/metrics_0000/         the table
         data.parquet  table.json
 
@@ -16,6 +17,7 @@ there it is whole and tells what belongs into `table.json`.
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -26,10 +28,9 @@ import polars as pl
 
 from tfruns_rs import _core
 from tfruns_rs.errors import MetricsTableError
-from tfruns_rs.tracking.tables._batch import INPUT_TABLE_ID
+from tfruns_rs.tracking.tables._batch import EXAMPLE_ID, INPUT_TABLE_ID
 from tfruns_rs.tracking.tables._parts import Parts
 from tfruns_rs.tracking.tables._schema import ColumnSchema, known_schema
-from tfruns_rs.tracking.tables._spill import Spill, read_torn
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,7 +44,9 @@ METADATA_KEY = "tfruns_rs.metrics_table"
 _DRAFT_FILE = "draft.json"
 _NUMBER = "[0-9]" * 6
 _PART_BYTES = 16 << 20
-_IN_WORK = 2  # one part is read while the one before it is compressed
+_END_MARK = b"\xff\xff\xff\xff\0\0\0\0"  # of an Arrow stream
+_LARGEST_SPARE = 4 * _PART_BYTES
+_IN_WORK = 2  # one part is decoded while the one before it is compressed
 
 
 class Draft:
@@ -59,10 +62,16 @@ class Draft:
         self.path = hidden.with_name(hidden.name.removeprefix("."))
         self._hidden = hidden
         self._lock = lock
-        self._types: dict[str, pl.DataType] = {}
-        self._parts = Parts(hidden, facts["compression"], keyed=bool(facts["foreign"]))
+        self._keyed = bool(facts["foreign"])
+        self._foreign_rows: int | None = facts["foreign"].get("row_count")
+        self._types: Mapping[str, pl.DataType] = {}
+        self._like = pl.DataFrame()
+        self._is_odd = False
+        self._parts = Parts(hidden, facts["compression"], keyed=self._keyed)
         self._part = 0
-        self._spill: Spill | None = None
+        self._log: _core.BatchLog | None = None
+        self._before: _core.BatchLog | None = None
+        self._spares: list[Path] = []
         self._threads = ThreadPoolExecutor(_IN_WORK, thread_name_prefix="metrics-table")
         self._in_work: list[Future[None]] = []
 
@@ -101,12 +110,50 @@ class Draft:
 
     def append(self, frame: pl.DataFrame, types: Mapping[str, pl.DataType]) -> None:
         """Stores rows with columns of these types."""
-        if types != self._types or (self._spill and self._spill.size >= _PART_BYTES):
+        if types == self._types:
+            self._open_log().append(self._crossing(frame))
+            return
+        self._next_part()
+        before = self._types, self._like, self._is_odd
+        self._types, self._like = types, frame.clear()
+        self._is_odd = any(map(_is_odd, types.values()))
+        try:
+            self._open_log().append(self._crossing(frame))
+        except BaseException:
+            self._types, self._like, self._is_odd = before
+            if self._log is not None:
+                self._log = None
+                self._log_of(self._part).unlink()
+            raise
+
+    def append_columns(self, columns: dict[str, Any]) -> int | None:
+        """Stores columns that are as those of the last `append`, without the way through a frame.
+
+        Returns:
+            The largest example id, -1 if there is none; None if the columns are not as the others and nothing
+            was stored.
+        """
+        if not self._types:
+            return None
+        key = EXAMPLE_ID if self._keyed else None
+        return self._open_log().append_columns(columns, key, self._foreign_rows)
+
+    def _open_log(self) -> _core.BatchLog:
+        if self._log is not None and self._log.size >= _PART_BYTES:
             self._next_part()
-        if self._spill is None:
-            self._spill = Spill(self._spill_of(self._part))
-        self._spill.append(frame)
-        self._types = dict(types)
+        if self._log is None:
+            spare = self._spares.pop() if self._spares else None
+            like = self._crossing(self._like)
+            self._log = _core.BatchLog(self._log_of(self._part), self._part, like, spare, self._before)
+        return self._log
+
+    def _crossing(self, frame: pl.DataFrame) -> pl.DataFrame | bytes:
+        """A frame as the core takes it."""
+        if not self._is_odd:
+            return frame
+        data = io.BytesIO()
+        frame.write_ipc_stream(data)
+        return data.getvalue()
 
     def finish(self, **facts: Any) -> Path:
         """Makes the table; the draft is gone. Returns the table's directory.
@@ -132,8 +179,7 @@ class Draft:
 
     def discard(self) -> None:
         """Removes all of it."""
-        if self._spill is not None:
-            self._spill.close()
+        self._log = None
         self._wait()
         shutil.rmtree(self._hidden)
         with contextlib.suppress(OSError):  # other tables are there
@@ -144,63 +190,83 @@ class Draft:
         self._threads.shutdown()
         os.close(self._lock)
 
-    def _spill_of(self, part: int) -> Path:
+    def _log_of(self, part: int) -> Path:
         return self._hidden / f"{part:06}.arrows"
 
-    def _spills(self) -> list[Path]:
+    def _logs(self) -> list[Path]:
         return sorted(self._hidden.glob(f"{_NUMBER}.arrows"))
 
+    def _read(self, part: int) -> pl.DataFrame | None:
+        """The whole batches of a log; None if there are none."""
+        data = self._log_of(part).read_bytes()
+        end = _core.batch_log_end(data, part)
+        return pl.read_ipc_stream(data[:end] + _END_MARK) if end else None
+
     def _next_part(self) -> None:
-        """Ends the part that is being filled and leaves it to the thread."""
-        if self._spill is None:
+        """Ends the part that is being filled and leaves it to the threads."""
+        if self._log is None:
             return
-        self._spill.close()
-        self._spill = None
         while len(self._in_work) >= _IN_WORK:  # so that memory stays bounded
             self._in_work.pop(0).exception()
+        log = self._before = self._log
+        self._log = None
+        if not log.size:  # the disk refused its first batch
+            self._log_of(self._part).unlink()
+            return
         before = self._in_work[-1] if self._in_work else None
         with contextlib.suppress(RuntimeError):  # the interpreter is ending
-            self._in_work.append(self._threads.submit(self._compress, self._part, before))
+            self._in_work.append(
+                self._threads.submit(self._compress, self._part, None if self._is_odd else log, before)
+            )
         self._part += 1
 
     def _wait(self) -> None:
         """Waits until nothing is in work.
 
-        A failure left the spill where it was; `finish` compresses it again and raises what it meets.
+        A failure left the log where it was; `finish` compresses it again and raises what it meets.
         """
         while self._in_work:
             self._in_work.pop(0).exception()
 
-    def _compress(self, part: int, before: Future[None] | None) -> None:
-        rows = pl.read_ipc_stream(self._spill_of(part))
+    def _compress(self, part: int, log: _core.BatchLog | None, before: Future[None] | None) -> None:
+        rows = self._read(part) if log is None else pl.DataFrame(log.close())
         if before is not None:
             before.exception()
-        if part == self._parts.following:  # parts stand in order: behind one that failed there is none
+        if (
+            rows is not None and part == self._parts.following
+        ):  # parts stand in order: behind one that failed there is none
             self._store(part, rows)
 
     def _store(self, part: int, rows: pl.DataFrame) -> None:
         self._parts.append(part, rows)
-        self._spill_of(part).unlink()
+        log = self._log_of(part)
+        if log.stat().st_size > _LARGEST_SPARE:
+            log.unlink()
+        else:  # to be written over: half of the work of a new file
+            self._spares.append(log.replace(log.with_suffix(".spare")))
 
     def _restore(self) -> None:
-        """Makes parts of all spills that a killed owner left."""
+        """Makes parts of all logs that a killed owner left."""
         if (self._hidden / DATA_FILE).exists():
             return
         self._parts.restore()
-        for spill in self._spills():
-            part = int(spill.stem)
-            rows = None if part < self._parts.following else read_torn(spill)
+        for log in self._logs():
+            part = int(log.stem)
+            rows = None if part < self._parts.following else self._read(part)
             if rows is not None:
                 self._parts.append(part, rows)
-            spill.unlink()
+            log.unlink()
 
     def is_empty(self) -> bool:
         """Whether nothing was appended."""
-        return not (self._parts.count or self._spills() or (self._hidden / DATA_FILE).exists())
+        return not (self._parts.count or self._logs() or (self._hidden / DATA_FILE).exists())
 
     def _make_data(self, facts: dict[str, Any]) -> None:
-        for spill in self._spills():
-            self._store(int(spill.stem), pl.read_ipc_stream(spill))
+        for log in self._logs():
+            part = int(log.stem)
+            rows = self._read(part)
+            if rows is not None:
+                self._store(part, rows)
         if not self._parts.count:
             raise MetricsTableError(f"{self._hidden}: there are no rows")
         types = self._parts.conform()
@@ -226,6 +292,15 @@ def _reserve(tables: Path) -> Path:
         if not (tables / hidden.name[1:]).exists():
             return hidden
         hidden.rmdir()  # another draft became a table between the look and the making
+
+
+def _is_odd(dtype: Any) -> bool:
+    """Whether it does not cross Arrow's C interface as Polars hands it over: columns of nulls alone."""
+    if isinstance(dtype, pl.Struct):
+        return any(_is_odd(field.dtype) for field in dtype.fields)
+    if isinstance(dtype, (pl.List, pl.Array)):
+        return _is_odd(dtype.inner)
+    return dtype == pl.Null
 
 
 def _lock(file: int) -> bool:

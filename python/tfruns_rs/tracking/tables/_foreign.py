@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import polars as pl
 
+from tfruns_rs.errors import MetricsTableError
 from tfruns_rs.tracking.tables._draft import DATA_FILE, TABLE_FILE
 
 if TYPE_CHECKING:
@@ -54,12 +55,12 @@ class ForeignTable:
         self.url = url
         expanded = url.expand()
         self._remote = bool(expanded.scheme)
-        self._base, self._paths = Path(), list[Path]()
+        self._base, self.paths = Path(), list[Path]()
         if self._remote:
             self._format = _SUFFIXES.get(expanded.suffix, "parquet")
         else:
-            self._base, self._paths = _local_files(Path(expanded), files)
-            self._format = _format(self._paths[0])
+            self._base, self.paths = _local_files(Path(expanded), files)
+            self._format = _format(self.paths[0])
 
     def scan(self) -> pl.LazyFrame:
         """Its rows, in order, lazily."""
@@ -71,11 +72,15 @@ class ForeignTable:
                 "ndjson": pl.scan_ndjson,
             }
             return scans[self._format](str(self.url.expand()))
-        return _SCANS[self._format](self._paths)
+        return _SCANS[self._format](self.paths)
 
     def row_count(self) -> int:
         """How many rows it has; of Parquet and Arrow files only the footers are read."""
         return self.scan().select(pl.len()).collect().item()
+
+    def size(self) -> int:
+        """The bytes of its local files."""
+        return sum(path.stat().st_size for path in self.paths)
 
     def fingerprint(self) -> dict[str, Any]:
         """What tells it from a later version of itself: rows, columns and content.
@@ -89,11 +94,29 @@ class ForeignTable:
             "columns": {name: str(dtype) for name, dtype in schema.items()},
         }
         if not self._remote:
-            found["size"] = sum(path.stat().st_size for path in self._paths)
-            found["content"] = _content(self._paths)
-            if len(self._paths) > 1:
-                found["files"] = [path.relative_to(self._base).as_posix() for path in self._paths]
+            found["size"] = self.size()
+            found["content"] = _content(self.paths)
+            if len(self.paths) > 1:
+                found["files"] = [path.relative_to(self._base).as_posix() for path in self.paths]
         return found
+
+
+def recorded(url: Url, facts: dict[str, Any], largest: int) -> ForeignTable | None:
+    """The table that was recorded, if it is a local one of up to `largest` bytes and still what it was.
+
+    For readers who trust neither the record nor the place. Whoever recorded the content of a file knew it, so
+    a record can't be made to show its reader's own files; nothing is parsed before its content is
+    the recorded one.
+    """
+    if url.expand().scheme or not facts.get("content") or not 0 < int(facts.get("size") or 0) <= largest:
+        return None
+    try:
+        table = ForeignTable(url, facts.get("files"))
+        if table.size() == facts["size"] and _content(table.paths) == facts["content"]:
+            return table
+    except (OSError, ValueError, MetricsTableError, pl.exceptions.PolarsError):
+        pass
+    return None
 
 
 def _local_files(place: Path, names: list[str] | None) -> tuple[Path, list[Path]]:
@@ -135,7 +158,16 @@ def _format(path: Path) -> str:
         return "ipc"
     if head.startswith(b"\xff\xff\xff\xff"):
         return "stream"
-    return "ndjson" if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{") else "csv"
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"{"):
+        return "ndjson"
+    if not text:
+        raise MetricsTableError(f"{path}: the table is empty")
+    named = _SUFFIXES.get(path.suffix.lower(), "csv")
+    if named != "csv" or path.suffix.lower() == ".json" or b"\0" in head:
+        formats = "Parquet, Arrow, CSV or NDJSON (an object a line)"
+        raise MetricsTableError(f"{path}: no table of rows; it is {formats} that is read")
+    return "csv"
 
 
 def _content(paths: list[Path]) -> str:

@@ -14,7 +14,7 @@ from tfruns_rs.errors import ForeignKeyError, MetricsTableError
 from tfruns_rs.tracking._url import Url
 from tfruns_rs.tracking.tables._batch import EXAMPLE_ID
 from tfruns_rs.tracking.tables._draft import DATA_FILE, METADATA_KEY, TABLE_FILE
-from tfruns_rs.tracking.tables._foreign import ForeignTable, changes
+from tfruns_rs.tracking.tables._foreign import ForeignTable, changes, recorded
 from tfruns_rs.tracking.tables._schema import ColumnSchema
 
 if TYPE_CHECKING:
@@ -187,14 +187,22 @@ class MetricsTable:
         )
 
     def coverage(self) -> pl.LazyFrame:
-        """How many rows speak about each row of the foreign table, none included: `example_id`, `rows`."""
-        count = self._open_foreign("latest").row_count()
+        """How many rows speak about each row of the foreign table, none included: `example_id`, `rows`.
+
+        A foreign table that changed since is warned of, as by `join_foreign`.
+        """
+        count = self._open_foreign("recorded").row_count()
         key = self.scan().collect_schema()[EXAMPLE_ID]
         scored = self.scan().group_by(EXAMPLE_ID).agg(pl.len().cast(pl.Int64).alias("rows"))
         every = pl.LazyFrame().select(pl.int_range(count, dtype=pl.Int64).cast(key).alias(EXAMPLE_ID))
         return every.join(scored, on=EXAMPLE_ID, how="left", maintain_order="left").with_columns(
             pl.col("rows").fill_null(0)
         )
+
+    def recorded_foreign(self, largest: int) -> ForeignTable | None:
+        """The foreign table if it is a local one of up to so many bytes, and what it was for this one."""
+        url = self.foreign_table_url
+        return None if url is None else recorded(url, self._foreign, largest)
 
     def foreign_changes(self) -> str:
         """How the foreign table differs from what it was for this one; empty if it does not."""

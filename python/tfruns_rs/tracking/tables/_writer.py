@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import threading
 import warnings
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
+from typing import TYPE_CHECKING, Any, Literal, Protocol, Self, cast
 
 from tfruns_rs import __version__
 from tfruns_rs.errors import MetricsTableError, NoActiveRunError, RunNotFoundError
@@ -36,8 +37,8 @@ class MetricsTableWriter:
 
     Rows are on disk when `add_batch` returns, so memory does not grow with the table and a killed process
     loses none of them (`recover_tables`). The table itself appears at once and whole, when `finalize` makes
-    it. Any number of writers, threads and ranks may write tables of one run at a time, each with a writer of
-    its own.
+    it. Any number of writers and ranks may write tables of one run at a time; the threads of a process may
+    share a writer.
 
     As a context manager the writer finalizes the table and adds it to the run; after an exception it leaves
     nothing.
@@ -110,6 +111,7 @@ class MetricsTableWriter:
             "compression": compression,
         }
         self._draft: Draft | None = None
+        self._lock = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -138,12 +140,19 @@ class MetricsTableWriter:
             OSError: The disk refused it. The table is as it was before.
             RuntimeError: The table was finalized or discarded, or the writer was made by another process.
         """
-        self._refuse_unless_open()
-        frame, types = self._batches.check(metrics_batch)
-        if self._draft is None:
-            self._draft = Draft.create(self._run_dir, self._facts)
-        self._draft.append(frame, types)
-        self._batches.take(frame, types)
+        self._refuse_in_other_processes()
+        with self._lock:
+            self._refuse_unless_open()
+            if self._draft is not None and self._batches.plain and type(metrics_batch) is dict:
+                largest = self._draft.append_columns(cast("dict[str, Any]", metrics_batch))
+                if largest is not None:
+                    self._batches.count_in(largest)
+                    return
+            frame, types = self._batches.check(metrics_batch)
+            if self._draft is None:
+                self._draft = Draft.create(self._run_dir, self._facts)
+            self._draft.append(frame, types)
+            self._batches.take(frame, types)
 
     def finalize(self, *, register: bool = False) -> MetricsTable:
         """Makes the table of all batches, in one atomic step.
@@ -157,25 +166,31 @@ class MetricsTableWriter:
                 `recover_tables`.
             RuntimeError: It was finalized or discarded before.
         """
-        self._refuse_unless_open()
-        if self._draft is None:
-            self._state = "discarded"
-            raise MetricsTableError("no batch was added: there is nothing to finalize")
-        if missing := sorted(self._schemas.keys() - self._batches.types.keys()):
-            raise MetricsTableError(f"column_schemas names {missing}, but the batches have no such column")
-        self._check_late_foreign()
-        self._table = MetricsTable(self._draft.finish())
-        self._state = "finalized"
+        self._refuse_in_other_processes()
+        with self._lock:
+            self._refuse_unless_open()
+            if self._draft is None:
+                self._state = "discarded"
+                raise MetricsTableError("no batch was added: there is nothing to finalize")
+            if missing := sorted(self._schemas.keys() - self._batches.types.keys()):
+                raise MetricsTableError(
+                    f"column_schemas names {missing}, but the batches have no such column"
+                )
+            self._check_late_foreign()
+            self._table = MetricsTable(self._draft.finish())
+            self._state = "finalized"
         if register:
             update_metrics(self._run_dir, self.get_written_metrics_infos())
         return self._table
 
     def discard(self) -> None:
         """Removes what was written. Nothing of the table is left."""
-        self._refuse_unless_open()
-        self._state = "discarded"
-        if self._draft is not None:
-            self._draft.discard()
+        self._refuse_in_other_processes()
+        with self._lock:
+            self._refuse_unless_open()
+            self._state = "discarded"
+            if self._draft is not None:
+                self._draft.discard()
 
     def get_written_metrics_infos(self) -> list[MetricTableInfo]:
         """What `Run.update_metrics` takes: the table with its URL from the run; nothing before `finalize`."""
@@ -195,6 +210,9 @@ class MetricsTableWriter:
     def _refuse_unless_open(self) -> None:
         if self._state != "open":
             raise RuntimeError(f"the table is {self._state} already")
+
+    def _refuse_in_other_processes(self) -> None:
+        """Comes before the lock, which another thread may have held when the process was forked."""
         if os.getpid() != self._process:
             raise RuntimeError("the writer belongs to another process; open one here")
 
@@ -202,7 +220,10 @@ class MetricsTableWriter:
         """The facts about the foreign table."""
         # The way from a name that no table has: it is the same from any, and any may be its end.
         way = url.to_relative(self._run_dir / TABLES / "any")
-        facts: dict[str, Any] = {"url": str(way), "display_name": display_name or url.stem}
+        facts: dict[str, Any] = {
+            "url": str(way),
+            "display_name": display_name or (url.name if "*" in url.name else url.stem),
+        }
         if self._check_foreign == "range":
             try:
                 facts |= ForeignTable(url).fingerprint()

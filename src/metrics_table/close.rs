@@ -1,8 +1,7 @@
 //! One Parquet file from the parts of a metrics table.
 //!
-//! A metrics table is written while a model trains, a part at a time, so that memory stays bounded and a killed process
-//! loses nothing. Each part is a whole Parquet file, written behind the one before it. At the end they become one
-//! without a byte being moved: one more footer names every row group where it stands.
+//! Each part is a whole Parquet file, written behind the one before it. At the end they become one without a byte being
+//! moved: one more footer names every row group where it stands.
 //!
 //! ```text
 //! part 0:  PAR1 row groups footer PAR1
