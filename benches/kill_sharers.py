@@ -46,9 +46,13 @@ def play(logdir: str, method: str, seed: int, options: argparse.Namespace, *, py
                 accumulators.accumulators()
             time.sleep(0.1)
         report = json.load(driver.stdout)
-        ours = tfr.collect_events(logdir, type="scalar").select("tag", "step", "value").rows()
+        events = tfr.collect_events(logdir, type="scalar")
+        ours = events.select("tag", "step", "value").rows()
         served = server.wait_until(lambda found: len(found) >= len(ours))
         wrong = sharers.check(report, ours) + server.complaints
+        alone = [run for run in events["run"].unique() if run != "."]
+        if alone:
+            wrong.append(f"waited for the lock in vain and went on alone: {alone}")
     ours.sort()
     if sorted((point.tag, point.step, point.value) for point in served) != ours:
         wrong.append("the data server has other points than we")

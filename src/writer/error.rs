@@ -22,6 +22,12 @@ pub enum WriteError {
 }
 
 impl WriteError {
+    /// Whether it was for want of space.
+    pub(super) fn is_full_disk(&self) -> bool {
+        use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+        matches!(self, Self::Io { source, .. } if matches!(source.kind(), StorageFull | QuotaExceeded | FileTooLarge))
+    }
+
     pub(super) fn io(path: &Path, source: io::Error) -> Self {
         Self::Io { path: path.to_path_buf(), source, lost: false }
     }

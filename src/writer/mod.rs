@@ -126,7 +126,8 @@ impl Writer {
         })
     }
 
-    /// Creates the directory and the file of a run, so that what is wrong with them is told at once.
+    /// Creates the directory and the file of a run, so that what is wrong with them is told at once; but for a full
+    /// disk, which may have space again when the records are written.
     pub fn open_run(&self, name: RunName) -> Result<RunId, WriteError> {
         let mut sink = self.sink();
         {
@@ -138,7 +139,10 @@ impl Writer {
                 return Ok(id);
             }
         }
-        sink.create_run(&name, &self.options)?;
+        match sink.create_run(&name, &self.options) {
+            Err(error) if error.is_full_disk() && sink.dir(&name).is_dir() => sink.add_run(name.clone()),
+            created => created?,
+        }
         let mut buffer = self.buffer();
         let id = buffer.add_run(name);
         buffer.counters.written = sink.written();

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import tfruns_rs as tfr
-from interop.python_loader import raw_scalars
+from interop.python_loader import event_files, raw_scalars
 
 
 def values(logdir):
@@ -199,6 +199,27 @@ def descriptors_of(path):
         except OSError:
             pass
     return found
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_disk_that_is_full_before_the_first_record(tiny_disk, shared):
+    """What is logged waits in memory, as it does later, and no empty file is left for each attempt."""
+    filler = tiny_disk / "filler"
+    logdir = tiny_disk / "logs"
+    logdir.mkdir()
+    with pytest.raises(OSError, match="No space"):
+        filler.write_bytes(b"x" * 100_000)
+    writer = tfr.EventWriter(logdir, shared=shared, flush_secs=1000)
+    for step in range(5):
+        writer.add_scalar("x", step, step)
+    for _ in range(2):
+        with pytest.raises(OSError, match="No space"):
+            writer.flush()
+    filler.unlink()
+    writer.flush()
+    writer.close()
+    assert [step for _, step, _ in values(logdir)] == list(range(5))
+    assert len(event_files(logdir)) == 1
 
 
 def test_a_closed_descriptor(tmp_path):
