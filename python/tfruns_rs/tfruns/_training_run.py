@@ -88,8 +88,9 @@ def training_run(
         encoding: Of the console.
         runs_dir: Where new run directories go; None for the option `runs_dir`.
         in_process: Run in this process; by default functions do, and scripts with `envir`.
-        autolog: Have Keras, Lightning, Hugging Face trainers, `SummaryWriter`s without a directory and
-            matplotlib log into the run, whatever the script says; `tfruns_rs.frameworks` lists how.
+        autolog: Have Keras, Lightning, Hugging Face trainers, XGBoost, LightGBM, searches of scikit-learn,
+            `SummaryWriter`s without a directory and matplotlib log into the run, whatever the script says;
+            `tfruns_rs.frameworks` lists how.
         args: Its arguments.
         env: Environment variables, over those of this process.
         timeout: Seconds after which it is ended: asked by SIGTERM, killed 10 s later.
