@@ -308,3 +308,19 @@ def test_many_runs_go_in_one_call_and_the_second_time_nothing_is_sent(destinatio
     ]
     with pytest.raises(FileNotFoundError):
         tfr.upload("nowhere")
+
+
+def test_runs_that_started_in_the_same_second_are_told_apart(destination):
+    for _ in range(3):
+        tfr.training_run(lambda: None, runs_dir="recorded", echo=False, artifacts_dir=None)
+    same = ("2026-11-24T10-00-00Z", "2026-11-24T10-00-00Z-001", "2026-11-24T10-00-00Z-002")
+    for name in same:  # R's: no name of their own, so that of the script
+        about = {"script": "train.R", "start": 1795514400.5, "end": 1795514401.5, "completed": True}
+        tfr.write_run_metadata("properties", about, f"r/{name}")
+    assert tfr.upload("recorded")["action"].to_list() == ["created"] * 3
+    reports = tfr.upload("r")
+    assert reports["action"].to_list() == ["created", "renamed", "renamed"]
+    assert reports["path"].n_unique() == 3
+    for path, local in reports.select("path", "local").iter_rows():
+        assert resolve(destination, path) == tfr.load_run(local).alternative_name
+    assert set(tfr.upload("r")["action"]) == set(tfr.upload("recorded")["action"]) == {"unchanged"}
