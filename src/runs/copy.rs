@@ -33,7 +33,7 @@ pub fn copy_tree(from: &Path, to: &Path, without: &[&str]) -> io::Result<Vec<Pat
     let parent = to.parent().ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     fs::create_dir_all(parent)?;
     if fs::symlink_metadata(to).is_ok() {
-        return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists already"));
     }
     let temporary = hidden_dir(to)?;
     let copied = copy_into(from, &temporary, without).and_then(|left_out| {
@@ -175,7 +175,7 @@ fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
 /// target makes the rename fail.
 fn rename_checked(from: &Path, to: &Path) -> io::Result<()> {
     if fs::symlink_metadata(to).is_ok() {
-        return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "it exists already"));
     }
     fs::rename(from, to)
 }

@@ -190,7 +190,8 @@ def _for_each(runs: Sequence[str], work: Callable[[str], str | None], what: str)
 
 def _count(done: pl.DataFrame) -> str:
     count = done["ok"].sum()
-    return f"{count} run{'' if count == 1 else 's'}"
+    of_all = "" if count == done.height else f" of {done.height}"
+    return f"{count}{of_all} run{'' if done.height == 1 else 's'}"
 
 
 def _directories(runs: Sequence[Any]) -> str:
