@@ -404,3 +404,19 @@ def test_a_kind_is_read_a_few_files_at_a_time(tmp_path, monkeypatch, n, batch_by
     assert tfr.collect_events(tmp_path, n, type="text").height == len(expected)
     assert tfr.collect_events(tmp_path, n, type="image").is_empty()
     assert tfr.collect_events(tmp_path, n, type="tensor").is_empty()
+
+
+def test_runs_stand_for_their_events(tmp_path):
+    for name in ("a", "b"):
+        with tfr.create_run(name=name, runs_dir=tmp_path) as run:
+            run.log("val", {"loss": 1}, step=0)
+    runs = tfr.ls_runs(runs_dir=tmp_path)
+    found = tfr.collect_events(runs, type="scalar", tag="loss")
+    assert sorted(found["logdir"]) == sorted(runs["run_dir"])
+    assert tfr.scan_events(runs, tag="loss").collect().equals(found)
+    for one in (runs.head(1), tfr.latest_run(tmp_path), tfr.load_run(runs["run_dir"][0])):
+        assert tfr.collect_events(one, type="scalar", tag="loss")["run"].to_list() == ["logs/val"]
+    assert tfr.verify_events(runs).is_empty()
+    assert tfr.collect_events(runs.head(0), type="scalar").is_empty()
+    with pytest.raises(ValueError, match="run_dir"):
+        tfr.collect_events(runs.drop("run_dir"))

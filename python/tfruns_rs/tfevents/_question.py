@@ -21,8 +21,13 @@ from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning, LogdirNot
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    import polars as pl
+
+    from tfruns_rs.tfruns._run_info import RunInfo
+    from tfruns_rs.tracking._run import Run
+
 Path: TypeAlias = "str | os.PathLike[str]"
-Logdirs: TypeAlias = "Path | Sequence[Path]"
+Logdirs: TypeAlias = "Path | Sequence[Path] | RunInfo | Run | pl.DataFrame"
 Names: TypeAlias = "str | re.Pattern[str] | Sequence[str | re.Pattern[str]]"
 Steps: TypeAlias = "int | range | tuple[int | None, int | None]"
 Kind: TypeAlias = Literal["any", "summary", "scalar"]
@@ -119,6 +124,10 @@ def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
                 raise LogdirNotFoundError(f"no log directory matches {path}")
             return found
         return [path]
+    if any(hasattr(logdir, name) for name in ("columns", "run_dir", "local")):
+        from tfruns_rs.tfruns._run_dir import run_dirs
+
+        return run_dirs(cast("RunInfo | Run | pl.DataFrame", logdir))
     return [path for one in cast("Sequence[Path]", logdir) for path in resolve_logdirs(one)]
 
 

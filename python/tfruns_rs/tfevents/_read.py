@@ -58,7 +58,8 @@ def collect_events(
     left out, sampled or merged. What this process has logged until now is written first.
 
     Args:
-        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        logdir: A log directory, an event file, a glob, or several of these; a run, or runs as `ls_runs` lists
+            them; the default logdir if left out.
             Of a directory of runs the `archive` is left out.
             Of a connection made by `events_logdir`: what is new since it was asked the same the last time.
         n: How many events (that pass the filters) to collect at most; all if left out.

@@ -57,7 +57,8 @@ def scan_events(
     not decoded. All other conditions are applied to each batch.
 
     Args:
-        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        logdir: A log directory, an event file, a glob, or several of these; a run, or runs as `ls_runs` lists
+            them; the default logdir if left out.
         type: What a row is, as in `collect_events`.
         run: Names of the runs to read, or patterns.
         tag: Names of the tags to read, or patterns.

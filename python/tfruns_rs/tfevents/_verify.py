@@ -30,7 +30,8 @@ def verify_events(logdir: Logdirs | None = None) -> pl.DataFrame:
     writer may still be at work.
 
     Args:
-        logdir: A log directory, an event file, a glob, or several of these; the default logdir if left out.
+        logdir: A log directory, an event file, a glob, or several of these; a run, or runs as `ls_runs` lists
+            them; the default logdir if left out.
 
     Returns:
         A frame with a row for each place where bytes are lost: file, offset (Int64, where they begin), bytes
