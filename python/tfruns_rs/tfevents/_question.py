@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import polars as pl
 
+    from tfruns_rs.tfruns._run_dir import Runs
     from tfruns_rs.tfruns._run_info import RunInfo
     from tfruns_rs.tracking._run import Run
 
@@ -127,7 +128,7 @@ def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
     if any(hasattr(logdir, name) for name in ("columns", "run_dir", "local")):
         from tfruns_rs.tfruns._run_dir import run_dirs
 
-        return run_dirs(cast("RunInfo | Run | pl.DataFrame", logdir))
+        return run_dirs(cast("Runs", logdir))
     return [path for one in cast("Sequence[Path]", logdir) for path in resolve_logdirs(one)]
 
 
