@@ -55,17 +55,23 @@ def test_truncation_at_every_byte_yields_a_prefix(tmp_path):
 
 def test_a_flipped_bit_is_reported_in_its_place_and_costs_one_record(tmp_path):
     content = b"".join(RECORDS)
-    for bit in range(0, len(content) * 8, 3):
+    lost = []
+    for bit in range(len(content) * 8):
         damaged = bytearray(content)
         damaged[bit // 8] ^= 1 << (bit % 8)
-        path = write_bytes(tmp_path, damaged)
-        number = next(i for i, start in enumerate(STARTS[1:]) if bit // 8 < start)
-        report = tfr.verify_events(path)
-        assert report.select("offset", "bytes", "recovered").rows() == [
-            (STARTS[number], len(RECORDS[number]), len(RECORDS) - number - 1)
-        ], bit
-        rows = [row for i, row in enumerate(WHOLE) if i + 1 != number]
-        assert steps(path, on_corrupt="skip") == rows, bit
+        path = write_bytes(tmp_path / f"{bit:06}", damaged)
+        lost.append((str(path), next(i for i, start in enumerate(STARTS[1:]) if bit // 8 < start)))
+    report = tfr.verify_events(tmp_path)
+    assert report.select("file", "offset", "bytes", "recovered").rows() == [
+        (path, STARTS[number], len(RECORDS[number]), len(RECORDS) - number - 1) for path, number in lost
+    ]
+    frame = tfr.collect_events(tmp_path, type="scalar", on_corrupt="skip").select("run", "tag", "step")
+    assert frame.rows() == [
+        (f"{bit:06}", *row)
+        for bit, (_, number) in enumerate(lost)
+        for i, row in enumerate(WHOLE)
+        if i + 1 != number
+    ]
 
 
 def test_on_corrupt(tmp_path):
@@ -237,6 +243,36 @@ def test_a_long_search_can_be_interrupted(tmp_path):
         reader.send_signal(signal.SIGINT)
         _, complaint = reader.communicate(timeout=30)
     assert b"KeyboardInterrupt" in complaint
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
+@pytest.mark.parametrize(
+    "read",
+    [
+        "tfr.collect_events(paths, tag='another')",
+        "tfr.collect_events(paths, type='summary', tag='another')",
+        "tfr.scan_events(paths).filter(pl.col('tag') == 'another').collect()",
+        "tfr.scan_events(paths).select(pl.len()).collect()",
+    ],
+    ids=["scalars", "summaries", "lazily", "counting"],
+)
+def test_a_long_read_can_be_interrupted(tmp_path, read):
+    path = write_bytes(tmp_path, b"".join(RECORDS[:1] + 20_000 * RECORDS[1:]))
+    script = f"""
+import sys, polars as pl, tfruns_rs as tfr
+paths = [sys.argv[1]] * 20_000
+print(".", flush=True)
+try:
+    {read}
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+    with subprocess.Popen([sys.executable, "-c", script, path], stdout=subprocess.PIPE) as reader:
+        reader.stdout.read(1)
+        time.sleep(0.5)
+        reader.send_signal(signal.SIGINT)
+        said, _ = reader.communicate(timeout=30)
+    assert b"interrupted" in said
 
 
 def blob_file(directory):
