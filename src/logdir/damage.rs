@@ -28,6 +28,9 @@ pub enum Reason {
     /// Too many false beginnings: the rest of the file was given up.
     #[error("search given up")]
     GaveUp,
+    /// A compressed archive is damaged, cut or too large: what is behind can't be unpacked.
+    #[error("archive: {0}")]
+    Archive(String),
     /// The file could not be read.
     #[error("{message}")]
     Io {

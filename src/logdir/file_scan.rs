@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::EventFile;
 use super::blocks::Piece;
 use super::damage::{Damage, Reason};
-use super::input::Input;
+use super::input::{Input, Opened};
 use crate::frame::rows::Rows;
 use crate::tfrecord::read::frame_at;
 use crate::tfrecord::recover::{Budget, Next, Search};
@@ -86,9 +86,15 @@ impl<'a, 'q> FileScan<'a, 'q> {
         window: Vec<u8>,
         stop: &mut dyn FnMut() -> bool,
     ) -> io::Result<(u64, Vec<u8>)> {
-        let (input, len) = Input::open(self.file)?;
+        let Opened { input, len, problem } = Input::open(self.file)?;
         self.len = len;
-        self.read_from(input, piece, window, stop)
+        let (end, window) = self.read_from(input, piece, window, stop)?;
+        if let Some(problem) = problem
+            && !self.rows.is_full()
+        {
+            self.lose(end, len - end, Reason::Archive(problem));
+        }
+        Ok((end, window))
     }
 
     fn read_from(

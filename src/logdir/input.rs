@@ -21,21 +21,35 @@ pub(super) enum Input {
     Unpacked(Cursor<Vec<u8>>),
 }
 
+/// An event file that has been opened.
+pub(super) struct Opened {
+    pub input: Input,
+    /// How long it is.
+    pub len: u64,
+    /// Why an archive is not unpacked to its end.
+    pub problem: Option<String>,
+}
+
 impl Input {
-    /// Opens a file; also how long it is.
-    pub fn open(file: &EventFile) -> io::Result<(Self, u64)> {
+    /// Opens a file. A damaged archive gives what comes before the damage.
+    pub fn open(file: &EventFile) -> io::Result<Opened> {
         let plain = File::open(&file.path)?;
         if !is_packed(file) {
-            return Ok((Self::Plain(Plain { file: plain, at: 0 }), file.len));
+            return Ok(Opened {
+                input: Self::Plain(Plain { file: plain, at: 0 }),
+                len: file.len,
+                problem: None,
+            });
         }
         let mut content = Vec::new();
-        // A damaged archive gives what comes before the damage.
-        match MultiGzDecoder::new(plain).take(MAX_UNPACKED).read_to_end(&mut content) {
+        let problem = match MultiGzDecoder::new(plain).take(MAX_UNPACKED).read_to_end(&mut content) {
             Err(error) if content.is_empty() => return Err(error),
-            _ => {}
-        }
+            Err(error) => Some(error.to_string()),
+            Ok(_) if content.len() as u64 == MAX_UNPACKED => Some("unpacks to more than 4 GiB".to_owned()),
+            Ok(_) => None,
+        };
         let len = content.len() as u64;
-        Ok((Self::Unpacked(Cursor::new(content)), len))
+        Ok(Opened { input: Self::Unpacked(Cursor::new(content)), len, problem })
     }
 }
 

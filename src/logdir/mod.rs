@@ -9,6 +9,7 @@
 //! | `file_scan` | one file, past what is damaged |
 //! | `input` | its bytes, plain or unpacked |
 //! | [`damage`] | what was lost |
+//! | [`repair`] | copies without it |
 
 mod blocks;
 pub mod damage;
@@ -17,6 +18,7 @@ mod file_scan;
 mod input;
 pub mod listing;
 pub mod read;
+pub mod repair;
 
 pub(crate) use file_scan::scan_bytes;
 

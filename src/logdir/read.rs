@@ -202,8 +202,7 @@ fn read_block<'q>(
                 done.ends.push(Some(end));
             }
             Err(error) => {
-                let message = format!("{}: {error}", file.path.display());
-                let reason = Reason::Io { errno: error.raw_os_error(), message };
+                let reason = Reason::Io { errno: error.raw_os_error(), message: error.to_string() };
                 scan.lose(piece.start, file.len.saturating_sub(piece.start), reason);
                 done.ends.push(None);
             }

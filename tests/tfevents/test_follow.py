@@ -1,4 +1,5 @@
 import asyncio
+import gzip
 import os
 import threading
 import time
@@ -33,6 +34,16 @@ def test_a_connection_resumes_where_it_stopped(tmp_path):
     assert connection.collect(type="scalar").select("run", "step").rows() == [("a", 3), ("b", 2)]
     assert connection.collect(type="scalar").schema == tfr.collect_events(tmp_path, type="scalar").schema
     assert len(connection.files) == 2
+
+
+def test_an_archive_is_given_n_at_a_time_and_once(tmp_path):
+    path = write_file(tmp_path / "a", [version(), *(scalar("x", i, i) for i in range(50))])
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    connection = tfr.events_logdir(tmp_path)
+    assert [connection.collect(20, "scalar").height for _ in range(4)] == [20, 20, 10, 0]
+    assert [connection.collect(type="scalar", tag="x").height for _ in range(2)] == [50, 0]
+    assert connection.changes == []
 
 
 def test_n_at_a_time_equals_everything_at_once(tmp_path):

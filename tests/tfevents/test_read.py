@@ -17,7 +17,7 @@ from tensorboard.util import tensor_util
 
 import tfruns_rs as tfr
 from tfevents.records import START, Event, Value, event, metadata, scalar, version, write_file
-from tfruns_rs.errors import LogdirNotFoundError
+from tfruns_rs.errors import CorruptRecordWarning, LogdirNotFoundError
 
 GOLDEN = json.loads((Path(__file__).parent.parent / "data" / "tfevents_golden.json").read_text())
 
@@ -339,11 +339,29 @@ def test_compressed_archives_are_read(tmp_path):
     path.unlink()
     assert tfr.collect_events(tmp_path, type="scalar").equals(plain)
     path.with_name(path.name + ".gz").write_bytes(packed[: len(packed) // 2])
-    part = tfr.collect_events(tmp_path, type="scalar")
+    with pytest.warns(CorruptRecordWarning, match="archive: "):
+        part = tfr.collect_events(tmp_path, type="scalar")
     assert part.equals(plain.head(part.height))
     assert 0 < part.height < 100
     connection = tfr.events_logdir(tmp_path)
-    assert [connection.collect(type="scalar").height for _ in range(2)] == [part.height, 0]
+    found = [connection.collect(type="scalar", on_corrupt="skip").height for _ in range(2)]
+    assert found == [part.height, 0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"logdir": 3}, TypeError, "`logdir` must be a path or several of them, not int"),
+        ({"logdir": b"logs"}, TypeError, "`logdir` must be a path or several of them, not bytes"),
+        ({"step": [1, 2]}, TypeError, "`step` must be a step, a range or a pair of the first and the last"),
+        ({"step": 1.5}, TypeError, "`step` must be a step, a range or a pair of the first and the last"),
+        ({"n": 2.0}, ValueError, "`n` must be a positive whole number or None, not 2.0"),
+        ({"n": 0}, ValueError, "`n` must be a positive whole number or None, not 0"),
+    ],
+)
+def test_arguments_that_make_no_sense_are_named(tmp_path, arguments, error, message):
+    with pytest.raises(error, match=re.escape(message)):
+        tfr.collect_events(**{"logdir": tmp_path, **arguments})
 
 
 def test_the_last_attempt_wins_where_it_logged_again(tmp_path):

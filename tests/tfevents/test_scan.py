@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import polars as pl
 import pytest
@@ -241,3 +243,12 @@ CONDITIONS = st.recursive(
 def test_equals_a_filter_on_everything(logdir, condition, engine):
     frame = tfr.scan_events(logdir).filter(condition).collect(engine=engine)
     assert frame.equals(tfr.collect_events(logdir, type="scalar").lazy().filter(condition).collect())
+
+
+def test_an_archive_is_read_as_one_part(tmp_path, monkeypatch):
+    path = write_file(tmp_path, [version(), *(scalar("x", i, i) for i in range(200))])
+    path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+    monkeypatch.setattr(_scan, "_FIRST_BATCH_BYTES", 16)
+    monkeypatch.setattr(_scan, "_BATCH_BYTES", 16)
+    assert tfr.scan_events(tmp_path).collect()["step"].to_list() == list(range(200))

@@ -229,6 +229,43 @@ def test_a_length_that_only_a_sparse_file_has_takes_no_memory(tmp_path):
     ]
 
 
+def write_archive(directory, packed):
+    directory.mkdir(exist_ok=True)
+    path = directory / (FILE_NAME + ".gz")
+    path.write_bytes(packed)
+    return path
+
+
+def test_a_copy_of_a_damaged_archive_is_an_archive_without_the_damage(tmp_path):
+    damaged = bytearray(b"".join(RECORDS))
+    damaged[STARTS[2] + 20] ^= 1
+    path = write_archive(tmp_path / "archive", gzip.compress(damaged))
+    report = tfr.repair_events(path.parent, tmp_path / "copy")
+    assert report.rows() == [(str(path), STARTS[2], len(RECORDS[2]), "payload checksum", len(RECORDS) - 3)]
+    assert tfr.verify_events(tmp_path / "copy").is_empty()
+    assert steps(tmp_path / "copy") == WHOLE[:1] + WHOLE[2:]
+    copied = gzip.decompress((tmp_path / "copy" / path.name).read_bytes())
+    assert copied == b"".join(RECORDS[:2] + RECORDS[3:])
+
+
+def test_an_archive_that_is_cut_or_altered_is_reported(tmp_path):
+    packed = gzip.compress(b"".join(100 * RECORDS))
+    whole = 100 * len(b"".join(RECORDS))
+    for content, ends_at in [(packed[:-5], whole), (packed[:-8] + bytes(8), whole), (packed[:-40], None)]:
+        path = write_archive(tmp_path / "archive", content)
+        (file, offset, lost, reason, recovered), *more = tfr.verify_events(path).rows()
+        assert (file, recovered, more) == (str(path), 0, [])
+        assert reason.startswith("archive: ")
+        assert offset + lost <= whole
+        assert ends_at is None or (offset, lost) == (ends_at, 0)
+        with pytest.raises(CorruptRecordError, match="archive: "):
+            steps(path, on_corrupt="raise")
+    path = write_archive(tmp_path / "archive", b"no archive")
+    assert tfr.verify_events(path).select("offset", "bytes", "recovered").rows() == [(0, 10, 0)]
+    tfr.repair_events(path, tmp_path / "copy")
+    assert gzip.decompress((tmp_path / "copy" / path.name).read_bytes()) == b""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
 def test_a_long_search_can_be_interrupted(tmp_path):
     path = write_bytes(tmp_path, b"no record, and nothing behind it")

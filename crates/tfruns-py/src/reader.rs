@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use pyo3::prelude::*;
 use tfruns_rs::frame::{Columns, Filter, Kind, Without, schema};
+use tfruns_rs::logdir::repair::copy_whole;
 use tfruns_rs::logdir::{self, EventFile, Listing, Query, ReadError, Reason};
 
 use crate::arrow::ArrowStream;
@@ -58,6 +59,19 @@ impl EventFiles {
     fn part(&self, number: usize, start: u64, end: u64) -> Self {
         let part = |file: &EventFile| EventFile { start, end: Some(end), ..file.clone() };
         Self { files: self.files.get(number).map(part).into_iter().collect() }
+    }
+
+    /// Copies the first `end` bytes of a file, but for what is lost: offsets and lengths.
+    fn copy_whole(
+        &self,
+        py: Python<'_>,
+        number: usize,
+        target: PathBuf,
+        lost: Vec<(u64, u64)>,
+        end: u64,
+    ) -> PyResult<()> {
+        let Some(file) = self.files.get(number) else { return Ok(()) };
+        py.detach(|| copy_whole(file, &target, &lost, end)).map_err(|problem| os_error(&problem, &target))
     }
 
     /// The files with these numbers.

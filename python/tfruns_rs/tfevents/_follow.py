@@ -34,6 +34,7 @@ class FileChange(NamedTuple):
 class _Position(NamedTuple):
     id: tuple[int, int]
     offset: int
+    is_end: bool
 
 
 class EventsLogdir:
@@ -152,18 +153,19 @@ class EventsLogdir:
             limit=None if kind else question.n,
             lazy=question.is_lazy,
         )
+        frame = pl.DataFrame(stream)
+        is_end = kind is not None or question.n is None or frame.height < question.n
         before = dict(positions)
         for path, identity, end in zip(files.paths, files.ids, report.ends, strict=True):
             if end is not None:
-                positions[path] = _Position(identity, end)
+                positions[path] = _Position(identity, end, is_end)
         tell_losses(report.losses, question.on_corrupt)
-        frame = pl.DataFrame(stream)
         if kind is None:
             return frame
         rows, rest = events_of_kind(frame, kind, question.n)
         if rest is not None:  # the next time begins with the first event that was not taken
             at, offset = files.paths.index(rest[0]), rest[1]
-            positions[rest[0]] = _Position(files.ids[at], offset)
+            positions[rest[0]] = _Position(files.ids[at], offset, is_end=False)
             for path in files.paths[at + 1 :]:
                 positions.pop(path, None)
                 if path in before:
@@ -179,6 +181,9 @@ class EventsLogdir:
         for number, (path, size, identity) in enumerate(zip(paths, files.sizes, files.ids, strict=True)):
             known = positions.get(path)
             if known is not None and path.endswith(".gz") and known.id == identity:
+                # An archive does not grow; where reading it stopped is an offset in what it holds.
+                if not known.is_end:
+                    starts.append((number, known.offset))
                 continue
             if known is not None and (known.id != identity or known.offset > size):
                 what = "replaced" if known.id != identity else "truncated"

@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import fnmatch
 import glob
+import operator
 import os
 import re
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, TypeGuard, cast
+from typing import TYPE_CHECKING, Literal, SupportsIndex, TypeAlias, TypeGuard, cast
 
 from tfruns_rs import _core
 from tfruns_rs.errors import CorruptRecordError, CorruptRecordWarning, LogdirNotFoundError
@@ -64,8 +66,8 @@ class Question:
         check_choice("type", self.type, (*KINDS, *VALUE_KINDS))
         check_choice("on_corrupt", self.on_corrupt, ("warn", "raise", "skip"))
         check_choice("checksums", self.checksums, ("all", "lazy"))
-        if self.n is not None and self.n <= 0:
-            raise ValueError("`n` must be positive or None")
+        if self.n is not None and (not isinstance(self.n, SupportsIndex) or operator.index(self.n) <= 0):
+            raise ValueError(f"`n` must be a positive whole number or None, not {self.n!r}")
 
     @property
     def kind(self) -> ValueKind | None:
@@ -129,7 +131,9 @@ def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
         from tfruns_rs.tfruns._run_dir import run_dirs
 
         return run_dirs(cast("Runs", logdir))
-    return [path for one in cast("Sequence[Path]", logdir) for path in resolve_logdirs(one)]
+    if isinstance(logdir, (bytes, bytearray)) or not isinstance(logdir, Iterable):
+        raise TypeError(f"`logdir` must be a path or several of them, not {type(logdir).__name__}")
+    return [path for one in logdir for path in resolve_logdirs(one)]
 
 
 def _is_path(logdir: Logdirs) -> TypeGuard[Path]:
@@ -162,7 +166,10 @@ def _step_ranges(step: Steps) -> list[tuple[int, int]]:
         first, last = step
         first, last = _MIN_STEP if first is None else first, _MAX_STEP if last is None else last
         return [(first, last)] if first <= last else []
-    return [(step, step)]
+    if not isinstance(step, SupportsIndex):
+        kind = type(step).__name__
+        raise TypeError(f"`step` must be a step, a range or a pair of the first and the last, not {kind}")
+    return [(operator.index(step),) * 2]
 
 
 def tell_losses(losses: Sequence[Loss], on_corrupt: OnCorrupt) -> None:

@@ -192,7 +192,7 @@ class _Scan:
 
     def _parts(self, bounds: _pushdown.Bounds) -> Iterator[_Part]:
         """The files that can match, a batch's worth at a time; a large file in parts."""
-        runs, sizes = self._files.runs, self._files.sizes
+        runs, sizes, paths = self._files.runs, self._files.sizes, self._files.paths
         takes = {run: bounds.run is None or bounds.run(run) for run in set(runs)}
         if bounds.steps == []:
             return
@@ -205,7 +205,7 @@ class _Scan:
             if batch and sum(sizes[one] for one in batch) + size > room:
                 yield _Part(self._files.select(batch))
                 batch, room = [], _BATCH_BYTES
-            if size <= 2 * room or not may_part:
+            if size <= 2 * room or not may_part or paths[number].endswith(".gz"):
                 batch.append(number)
                 continue
             start = 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from gzip import GzipFile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +11,12 @@ from tfruns_rs.tfevents._question import resolve_logdirs
 if TYPE_CHECKING:
     import os
     from collections.abc import Sequence
-    from io import BufferedReader, BufferedWriter
 
     import polars as pl
 
     from tfruns_rs.tfevents._question import Logdirs
 
     Loss = tuple[str, int, int, str, int]
-
-_COPY_BYTES = 1 << 20
 
 
 def verify_events(logdir: Logdirs | None = None) -> pl.DataFrame:
@@ -52,7 +48,8 @@ def verify_events(logdir: Logdirs | None = None) -> pl.DataFrame:
 def repair_events(src: Logdirs, dst: str | os.PathLike[str]) -> pl.DataFrame:
     """Writes copies of event files that hold their whole records and nothing else.
 
-    What is read stays as it is, and so does what is there: an existing file is never replaced.
+    What is read stays as it is, and so does what is there: an existing file is never replaced. The copy of a
+    compressed archive is one.
 
     Args:
         src: A log directory, an event file, a glob, or several of these.
@@ -79,12 +76,9 @@ def repair_events(src: Logdirs, dst: str | os.PathLike[str]) -> pl.DataFrame:
             lost = [loss[:5] for loss in report.losses]
             target = Path(dst) / Path(path).relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
-            with open(path, "rb") as source, target.open("xb") as copy:  # noqa: PTH123 - a path as it was listed
-                if path.endswith(".gz"):  # offsets are those of what is packed
-                    with GzipFile(fileobj=source) as unpacked, GzipFile(fileobj=copy, mode="wb") as packed:
-                        _copy_whole(unpacked, packed, lost, report.ends[0] or 0)
-                else:
-                    _copy_whole(source, copy, lost, report.ends[0] or 0)
+            files.copy_whole(
+                number, target, [(offset, size) for _, offset, size, *_ in lost], report.ends[0] or 0
+            )
             losses += lost
     return _frame(losses)
 
@@ -92,23 +86,6 @@ def repair_events(src: Logdirs, dst: str | os.PathLike[str]) -> pl.DataFrame:
 def _read(files: _core.EventFiles) -> _core.ReadReport:
     # Every record is verified and walked whatever is asked for; of scalars the least is kept.
     return _core.read_events(files, "scalar", (), without=("run", "tag", "wall_time", "value"))[1]
-
-
-def _copy_whole(
-    source: BufferedReader | GzipFile, copy: BufferedWriter | GzipFile, losses: list[Loss], end: int
-) -> None:
-    """Copies what lies between the losses."""
-    start = 0
-    for offset, lost in [*((loss[1], loss[2]) for loss in losses), (end, 0)]:
-        source.seek(start)
-        left = offset - start
-        while left > 0:
-            data = source.read1(min(left, _COPY_BYTES))
-            if not data:
-                break
-            copy.write(data)
-            left -= len(data)
-        start = offset + lost
 
 
 def _frame(losses: Sequence[Loss]) -> pl.DataFrame:
