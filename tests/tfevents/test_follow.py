@@ -243,3 +243,9 @@ def test_a_pattern_may_match_more_later(tmp_path):
     frame = connection.collect(type="scalar")
     assert steps(frame) == [2]
     assert frame.schema == tfr.collect_events(tmp_path, type="scalar").schema
+
+
+@pytest.mark.parametrize("secs", [{"poll_secs": -1}, {"poll_secs": "1"}, {"idle_secs": float("nan")}])
+def test_times_that_make_no_sense_are_named(tmp_path, secs):
+    with pytest.raises(ValueError, match=f"`{next(iter(secs))}` must be a number of seconds"):
+        tfr.follow(tmp_path, **secs)

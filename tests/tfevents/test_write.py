@@ -136,3 +136,11 @@ def test_a_logdir_that_is_a_file(tmp_path):
     frame = pl.DataFrame({"tag": ["t"], "step": [0], "value": [1.0]})
     with pytest.raises(OSError, match="file"):
         tfr.write_events(frame, tmp_path / "file")
+
+
+def test_a_step_that_is_no_whole_number_is_refused(tmp_path):
+    frame = pl.DataFrame({"tag": "loss", "step": [1.0, 2.0], "value": [0.5, 0.25]})
+    tfr.write_events(frame, tmp_path / "whole")
+    assert tfr.collect_events(tmp_path / "whole", type="scalar")["step"].to_list() == [1, 2]
+    with pytest.raises(tfr.errors.InvalidEventError, match="a step that is no whole number"):
+        tfr.write_events(frame.with_columns(pl.col("step") / 2), tmp_path)

@@ -81,6 +81,8 @@ def write_events(
         columns.append(pl.col("summary"))
     try:
         rows = frame.select(columns)
+        if frame.schema["step"].is_float() and not (rows["step"] == frame["step"]).all():
+            raise InvalidEventError("`frame` has a step that is no whole number.")
     except pl.exceptions.InvalidOperationError as error:
         raise InvalidEventError(f"`frame` has a column of the wrong type: {error}") from error
     directory = os.path.abspath(os.path.expanduser(logdir))  # noqa: PTH100, PTH111 - pathlib costs an import
