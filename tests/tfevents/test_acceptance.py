@@ -379,7 +379,7 @@ def test_can_extract_value(logdir):
 def test_collect_events_with_wrong_type_or_n_fails(logdir):
     with pytest.raises(ValueError, match="must be one of"):
         tfr.collect_events(logdir, type="xx")
-    with pytest.raises(ValueError, match="must be positive"):
+    with pytest.raises(ValueError, match="must be a positive"):
         tfr.collect_events(logdir, n=-102)
 
 

@@ -220,7 +220,7 @@ def test_n_counts_events_that_pass(tmp_path):
     assert tfr.collect_events(tmp_path, 7, "scalar")["run"].to_list() == ["a"] * 5 + ["b"] * 2
     assert tfr.collect_events(tmp_path, 1, "scalar", step=4).rows() == [("a", "x", 4, START, 4.0)]
     for bad in (0, -1):
-        with pytest.raises(ValueError, match="`n` must be positive or None"):
+        with pytest.raises(ValueError, match="`n` must be a positive whole number or None"):
             tfr.collect_events(tmp_path, bad)
 
 
