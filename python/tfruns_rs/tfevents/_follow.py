@@ -321,9 +321,9 @@ def follow(
         >>> for frame in tfr.follow(tempfile.mkdtemp(), idle_secs=0):
         ...     print(frame.height)
     """
-    for name, secs in (("poll_secs", poll_secs), ("idle_secs", 0.0 if idle_secs is None else idle_secs)):
-        number: object = secs
-        if not isinstance(number, (int, float)) or not number >= 0:
+    given: dict[str, object] = {"poll_secs": poll_secs, "idle_secs": 0.0 if idle_secs is None else idle_secs}
+    for name, secs in given.items():
+        if not isinstance(secs, (int, float)) or not secs >= 0:
             raise ValueError(f"`{name}` must be a number of seconds, not {secs!r}")
     question = Question(type, None, run, tag, step, columns, on_corrupt)
     return Follow(events_logdir(logdir), question, poll_secs, idle_secs)

@@ -66,7 +66,7 @@ class Question:
         check_choice("type", self.type, (*KINDS, *VALUE_KINDS))
         check_choice("on_corrupt", self.on_corrupt, ("warn", "raise", "skip"))
         check_choice("checksums", self.checksums, ("all", "lazy"))
-        if self.n is not None and (not isinstance(self.n, SupportsIndex) or operator.index(self.n) <= 0):
+        if self.n is not None and (_whole(self.n) or 0) <= 0:
             raise ValueError(f"`n` must be a positive whole number or None, not {self.n!r}")
 
     @property
@@ -133,7 +133,7 @@ def resolve_logdirs(logdir: Logdirs | None) -> list[str]:
         return run_dirs(cast("Runs", logdir))
     if isinstance(logdir, (bytes, bytearray)) or not isinstance(logdir, Iterable):
         raise TypeError(f"`logdir` must be a path or several of them, not {type(logdir).__name__}")
-    return [path for one in logdir for path in resolve_logdirs(one)]
+    return [path for one in cast("Iterable[Path]", logdir) for path in resolve_logdirs(one)]
 
 
 def _is_path(logdir: Logdirs) -> TypeGuard[Path]:
@@ -166,10 +166,15 @@ def _step_ranges(step: Steps) -> list[tuple[int, int]]:
         first, last = step
         first, last = _MIN_STEP if first is None else first, _MAX_STEP if last is None else last
         return [(first, last)] if first <= last else []
-    if not isinstance(step, SupportsIndex):
+    only = _whole(step)
+    if only is None:
         kind = type(step).__name__
         raise TypeError(f"`step` must be a step, a range or a pair of the first and the last, not {kind}")
-    return [(operator.index(step),) * 2]
+    return [(only, only)]
+
+
+def _whole(number: object) -> int | None:
+    return operator.index(number) if isinstance(number, SupportsIndex) else None
 
 
 def tell_losses(losses: Sequence[Loss], on_corrupt: OnCorrupt) -> None:
