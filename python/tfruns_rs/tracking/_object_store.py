@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -36,7 +37,10 @@ def open_store(  # noqa: PLR0917 - one caller
     parts = urlsplit(address)
     if api_key is not None and parts.scheme in {"s3", "s3a"}:
         config["access_key_id"], _, config["secret_access_key"] = api_key.partition(":")
-    if str(config.get("endpoint", config.get("aws_endpoint", ""))).startswith("http://"):
+    endpoint = config.get("endpoint", config.get("aws_endpoint"))
+    if endpoint is None and parts.scheme in {"s3", "s3a"}:
+        endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT")
+    if str(endpoint).startswith("http://"):
         config["client_options"] = {"allow_http": True, **config.get("client_options", {})}
     client: Any = dict(config.pop("client_options", {}))
     retry: Any = config.pop("retry_config", None)
