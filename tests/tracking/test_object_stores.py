@@ -62,6 +62,17 @@ def test_a_run_goes_up_and_comes_down(bucket, new_run, tmp_path):
     assert model.verify().is_empty()
 
 
+def test_an_endpoint_of_the_environment_need_not_be_encrypted(options, new_run, tmp_path, monkeypatch):
+    url, storage_options = options
+    if not url.startswith("s3:"):
+        pytest.skip("AWS_ENDPOINT_URL is for S3 alone")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", storage_options["endpoint"])
+    keys = {name: storage_options[name] for name in ("access_key_id", "secret_access_key", "region")}
+    tfr.login(f"{url}/team", user="me", storage_options=keys)
+    assert tfr.upload(new_run().local)["action"].to_list() == ["created"]
+
+
 def test_a_large_file_goes_in_pieces_and_only_its_new_ones_are_sent_again(bucket, new_run, monkeypatch):
     monkeypatch.setattr(bucket, "chunk_bytes", 1 << 20)
     run = new_run()
