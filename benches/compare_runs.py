@@ -272,14 +272,14 @@ def rows() -> Iterator[Row]:
     if floor is not None:
         what = "the system calls alone, on the same files"
         yield Row(what, "s", seconds["new"], "bare_reads.c", floor, note="no start, no parsing, no table")
-    yield Row("the same again", "s", seconds["again"], goal="0.1", note="same process, nothing changed")
+    yield Row("ls_runs() again", "s", seconds["again"], goal="0.1", note="same process, nothing changed")
     few = median_child(LIST, str(run_directories(1000)), "1000", on_cores=2)["new"]
     full = median_child(LIST, str(run_directories(1000, is_full=True)), "1000", on_cores=2)["new"]
     what = f"1000 runs with {ARTIFACTS} files and consoles of {CONSOLE_BYTES // 1000} kB"
     yield Row(f"ls_runs() of {what}", "s", full, "plain runs", few, note=note)
     yield Row("unique_run_dir", "runs/s", median_child(CREATE)["rate"], goal="500", note="one process")
-    for where, note in (("alone", "with environment and beat"), ("git", "the same in a git work tree")):
-        yield Row("create_run() and finish()", "runs/s", median_child(WHOLE, where)["rate"], note=note)
+    for where, said in (("alone", "with environment and beat"), ("git", "the same in a git work tree")):
+        yield Row("create_run() and finish()", "runs/s", median_child(WHOLE, where)["rate"], note=said)
     cpu, wall = training_overhead()
     yield Row("training_run over its script", "ms", cpu, goal="150", note=f"CPU; {wall:.0f} ms wall")
     if find_spec("mlflow") is not None:
