@@ -407,8 +407,8 @@ def test_a_session_start_begins_an_attempt(tmp_path):
 @pytest.mark.parametrize("n", [None, 1, 4, 5, 100])
 @pytest.mark.parametrize("batch_bytes", [1, 1 << 20])
 def test_a_kind_is_read_a_few_files_at_a_time(tmp_path, monkeypatch, n, batch_bytes):
-    monkeypatch.setattr("tfruns_rs.tfevents._read._FIRST_BATCH_BYTES", batch_bytes)
-    monkeypatch.setattr("tfruns_rs.tfevents._read._BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr("tfruns_rs.tfevents._read.FIRST_BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr("tfruns_rs.tfevents._read.BATCH_BYTES", batch_bytes)
     for run in ("a", "b", "c"):
         with tfr.with_logdir(tmp_path / run):
             for step in range(2):

@@ -186,8 +186,8 @@ def test_files_and_sizes_are_those_of_the_call(tmp_path):
 
 
 def test_large_files_come_in_parts(tmp_path, monkeypatch, counters):
-    monkeypatch.setattr(_scan, "_FIRST_BATCH_BYTES", 2000)
-    monkeypatch.setattr(_scan, "_BATCH_BYTES", 5000)
+    monkeypatch.setattr(_scan, "FIRST_BATCH_BYTES", 2000)
+    monkeypatch.setattr(_scan, "BATCH_BYTES", 5000)
     write_file(tmp_path / "large", [version(), *(scalar("x", i, i) for i in range(1000))])
     for run in "abc":
         write_file(tmp_path / run, [version(), *(scalar("x", i, i) for i in range(30))])
@@ -249,6 +249,6 @@ def test_an_archive_is_read_as_one_part(tmp_path, monkeypatch):
     path = write_file(tmp_path, [version(), *(scalar("x", i, i) for i in range(200))])
     path.with_name(path.name + ".gz").write_bytes(gzip.compress(path.read_bytes()))
     path.unlink()
-    monkeypatch.setattr(_scan, "_FIRST_BATCH_BYTES", 16)
-    monkeypatch.setattr(_scan, "_BATCH_BYTES", 16)
+    monkeypatch.setattr(_scan, "FIRST_BATCH_BYTES", 16)
+    monkeypatch.setattr(_scan, "BATCH_BYTES", 16)
     assert tfr.scan_events(tmp_path).collect()["step"].to_list() == list(range(200))

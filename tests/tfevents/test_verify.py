@@ -266,19 +266,24 @@ def test_an_archive_that_is_cut_or_altered_is_reported(tmp_path):
     assert gzip.decompress((tmp_path / "copy" / path.name).read_bytes()) == b""
 
 
+def interrupted(script, path, after_secs):
+    """What a script that prints a dot and then reads writes to stdout and stderr if Ctrl-C ends it."""
+    with subprocess.Popen(
+        [sys.executable, "-c", script, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as reader:
+        reader.stdout.read(1)
+        time.sleep(after_secs)
+        reader.send_signal(signal.SIGINT)
+        return reader.communicate(timeout=30)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT here")
 def test_a_long_search_can_be_interrupted(tmp_path):
     path = write_bytes(tmp_path, b"no record, and nothing behind it")
     with path.open("r+b") as file:
         file.truncate(1 << 40)
     script = "import sys, tfruns_rs as tfr; print('.', flush=True); tfr.verify_events(sys.argv[1])"
-    with subprocess.Popen(
-        [sys.executable, "-c", script, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as reader:
-        reader.stdout.read(1)
-        time.sleep(0.3)
-        reader.send_signal(signal.SIGINT)
-        _, complaint = reader.communicate(timeout=30)
+    _, complaint = interrupted(script, path, after_secs=0.3)
     assert b"KeyboardInterrupt" in complaint
 
 
@@ -302,13 +307,7 @@ print(".", flush=True)
 {read}
 print("read")
 """
-    with subprocess.Popen(
-        [sys.executable, "-c", script, path], stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as reader:
-        reader.stdout.read(1)
-        time.sleep(0.5)
-        reader.send_signal(signal.SIGINT)
-        said, complaint = reader.communicate(timeout=30)
+    said, complaint = interrupted(script, path, after_secs=0.5)
     assert b"KeyboardInterrupt" in complaint
     assert b"read" not in said
 
@@ -380,8 +379,8 @@ def test_copies_of_packed_files_hold_their_whole_records(tmp_path, cut):
 
 
 def test_a_scan_tells_damage_in_one_warning(tmp_path, monkeypatch):
-    monkeypatch.setattr("tfruns_rs.tfevents._scan._FIRST_BATCH_BYTES", 1)
-    monkeypatch.setattr("tfruns_rs.tfevents._scan._BATCH_BYTES", 1)
+    monkeypatch.setattr("tfruns_rs.tfevents._scan.FIRST_BATCH_BYTES", 1)
+    monkeypatch.setattr("tfruns_rs.tfevents._scan.BATCH_BYTES", 1)
     content = bytearray(b"".join(RECORDS))
     content[STARTS[3] + 20] ^= 1
     for number in range(3):

@@ -42,6 +42,9 @@ Loss: TypeAlias = tuple[str, int, int, str, int, "int | None"]
 Checksums: TypeAlias = Literal["all", "lazy"]
 
 EXTRA_COLUMNS = ("plugin", "summary", "source", "logdir", "file", "offset", "attempt")
+# Bytes of event files read at a time where not all is wanted at once, and at first, where a few rows may do.
+BATCH_BYTES = 256 << 20
+FIRST_BATCH_BYTES = 32 << 20
 _MIN_STEP, _MAX_STEP = -(2**63), 2**63 - 1
 
 

@@ -8,6 +8,8 @@ from tfruns_rs import _core
 from tfruns_rs.tfevents._follow import EventsLogdir
 from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame, other_plugins
 from tfruns_rs.tfevents._question import (
+    BATCH_BYTES,
+    FIRST_BATCH_BYTES,
     Question,
     check_choice,
     flush_own_writers,
@@ -30,10 +32,6 @@ if TYPE_CHECKING:
         Steps,
         ValueKind,
     )
-
-# Bytes of event files read at a time where blobs are asked for; fewer where a few events are.
-_FIRST_BATCH_BYTES = 32 << 20
-_BATCH_BYTES = 256 << 20
 
 Restarts: TypeAlias = Literal["keep", "last"]
 
@@ -120,12 +118,12 @@ def collect_events(
     files = _core.list_event_files(logdirs, "source" in wanted)
     if (takes := question.run_filter) is not None:
         files = files.select([number for number, name in enumerate(files.runs) if takes(name)])
-    if question.kind is not None and restarts == "keep":
-        frame, losses = _of_kind(files, question, question.kind, wanted)
+    kind = question.kind
+    if kind is not None and restarts == "keep":
+        frame, losses = _of_kind(files, question, kind, wanted)
         tell_losses(losses, on_corrupt)
         return _with_categories(frame) if categorical else frame
     runs = set(files.runs)
-    kind = question.kind
     stream, report = _core.read_events(
         files,
         question.read_as,
@@ -159,7 +157,7 @@ def _of_kind(
     left = question.n
     losses: list[Loss] = []
     frames: list[pl.DataFrame] = []
-    for numbers in _batches(files, _BATCH_BYTES if left is None else _FIRST_BATCH_BYTES):
+    for numbers in _batches(files, BATCH_BYTES if left is None else FIRST_BATCH_BYTES):
         stream, report = _core.read_events(
             files.select(numbers),
             "summary",

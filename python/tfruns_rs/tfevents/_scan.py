@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 from tfruns_rs import _core
 from tfruns_rs.tfevents import _pushdown
 from tfruns_rs.tfevents._kinds import events_of_kind, kind_frame, other_plugins
-from tfruns_rs.tfevents._question import Question, resolve_logdirs, tell_losses
+from tfruns_rs.tfevents._question import (
+    BATCH_BYTES,
+    FIRST_BATCH_BYTES,
+    Question,
+    resolve_logdirs,
+    tell_losses,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,11 +30,6 @@ if TYPE_CHECKING:
         Steps,
         ValueKind,
     )
-
-# Bytes of event files read for a batch: little at first, for queries that want a few rows, but not where most
-# bytes are passed over.
-_FIRST_BATCH_BYTES = 32 << 20
-_BATCH_BYTES = 256 << 20
 
 OMITTABLE = ("run", "tag", "wall_time", "value", "summary")
 
@@ -196,17 +197,20 @@ class _Scan:
         takes = {run: bounds.run is None or bounds.run(run) for run in set(runs)}
         if bounds.steps == []:
             return
-        room = _BATCH_BYTES if self._question.is_lazy else _FIRST_BATCH_BYTES
+        # A query that wants a few rows gets little at first, but not where most bytes are passed over.
+        room = BATCH_BYTES if self._question.is_lazy else FIRST_BATCH_BYTES
         batch: list[int] = []
+        held = 0
         for number, (run, size) in enumerate(zip(runs, sizes, strict=True)):
             if not takes[run]:
                 continue
             may_part = self._question.type == "scalar" and "attempt" not in self._columns
-            if batch and sum(sizes[one] for one in batch) + size > room:
+            if batch and held + size > room:
                 yield _Part(self._files.select(batch))
-                batch, room = [], _BATCH_BYTES
+                batch, held, room = [], 0, BATCH_BYTES
             if size <= 2 * room or not may_part or paths[number].endswith(".gz"):
                 batch.append(number)
+                held += size
                 continue
             start = 0
             while start < size:
@@ -214,7 +218,7 @@ class _Scan:
                 yield part
                 if part.end <= start:
                     break
-                start, room = part.end, _BATCH_BYTES
+                start, room = part.end, BATCH_BYTES
         if batch:
             yield _Part(self._files.select(batch))
 
