@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use tfruns_rs::writer as core;
 
-use super::log::{LOOK_FOR_SIGNALS, STALLED, stall_message, to_python, warn};
+use super::log::{LOOK_FOR_SIGNALS, stall_message, to_python, wait_patiently, warn};
 
 /// Flushes all writers of the process, side by side: one whose file system stalls holds up no other.
 #[pyfunction]
@@ -18,17 +18,15 @@ pub fn flush_writers(py: Python<'_>) -> PyResult<()> {
     });
     let mut result = Ok(());
     for (flush, writer) in flushes {
-        loop {
-            if let Some(flushed) = py.detach(|| writer.wait_flushed(flush, LOOK_FOR_SIGNALS)) {
-                result = result.and(flushed);
-                break;
+        let wait = || writer.wait_flushed(flush, LOOK_FOR_SIGNALS);
+        let ended = wait_patiently(py, start, wait, || {
+            if std::mem::replace(&mut is_told, true) {
+                return Ok(());
             }
-            py.check_signals()?;
-            if start.elapsed() > STALLED && !std::mem::replace(&mut is_told, true) {
-                let message = stall_message(&writer.logdir().to_string_lossy(), "is waited for");
-                warn(py, &py.get_type::<PyRuntimeWarning>(), &message)?;
-            }
-        }
+            let message = stall_message(&writer.logdir().to_string_lossy(), "is waited for");
+            warn(py, &py.get_type::<PyRuntimeWarning>(), &message)
+        })?;
+        result = result.and(ended);
     }
     result.map_err(|error| to_python(py, &error))
 }

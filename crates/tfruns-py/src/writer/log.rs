@@ -16,7 +16,7 @@ use crate::errors;
 /// How often a waiting caller looks for Ctrl-C.
 pub(super) const LOOK_FOR_SIGNALS: Duration = Duration::from_millis(100);
 /// How long a caller waits for room before it says so.
-pub(super) const STALLED: Duration = Duration::from_secs(5);
+const STALLED: Duration = Duration::from_secs(5);
 
 impl EventWriter {
     /// The run's index; its directory and file are created with its first record.
@@ -249,29 +249,14 @@ impl EventWriter {
     /// Flushes. Looks for Ctrl-C while it waits, and says so where a file system stalls.
     pub(super) fn wait_flushed(&self, py: Python<'_>) -> PyResult<Result<(), WriteError>> {
         let flush = py.detach(|| self.writer.begin_flush());
-        self.wait_patiently(py, || self.writer.wait_flushed(flush, LOOK_FOR_SIGNALS))
+        let wait = || self.writer.wait_flushed(flush, LOOK_FOR_SIGNALS);
+        wait_patiently(py, Instant::now(), wait, || self.tell_of_stall(py, "is waited for"))
     }
 
     /// Waits until nobody is at the files, in the same way.
     pub(super) fn wait_for_files(&self, py: Python<'_>) -> PyResult<()> {
-        self.wait_patiently(py, || self.writer.wait_for_files(LOOK_FOR_SIGNALS).then_some(()))
-    }
-
-    fn wait_patiently<T: Send>(
-        &self,
-        py: Python<'_>,
-        wait: impl Fn() -> Option<T> + Send + Sync,
-    ) -> PyResult<T> {
-        let start = Instant::now();
-        loop {
-            if let Some(done) = py.detach(&wait) {
-                return Ok(done);
-            }
-            py.check_signals()?;
-            if start.elapsed() > STALLED {
-                self.tell_of_stall(py, "is waited for")?;
-            }
-        }
+        let wait = || self.writer.wait_for_files(LOOK_FOR_SIGNALS).then_some(());
+        wait_patiently(py, Instant::now(), wait, || self.tell_of_stall(py, "is waited for"))
     }
 
     /// Warns once of a file system that stalls.
@@ -293,6 +278,24 @@ impl EventWriter {
                 warn(py, &py.get_type::<PyRuntimeWarning>(), &format!("events are not written: {error}"))
             }
             Err(error) => Err(to_python(py, &error)),
+        }
+    }
+}
+
+/// Waits without the GIL until `wait` has an answer. Looks for Ctrl-C in between, and tells where it takes long.
+pub(super) fn wait_patiently<T: Send>(
+    py: Python<'_>,
+    start: Instant,
+    wait: impl Fn() -> Option<T> + Send + Sync,
+    mut tell: impl FnMut() -> PyResult<()>,
+) -> PyResult<T> {
+    loop {
+        if let Some(done) = py.detach(&wait) {
+            return Ok(done);
+        }
+        py.check_signals()?;
+        if start.elapsed() > STALLED {
+            tell()?;
         }
     }
 }
